@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import create_engine
+
+with create_engine(str(context.config.get_main_option("sqlalchemy.url"))).connect() as connection:
+    context.configure(connection=connection)
+    with context.begin_transaction():
+        context.run_migrations()
