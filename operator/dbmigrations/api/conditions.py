@@ -1,4 +1,4 @@
-"""Conditions after the Kubernetes API conventions and kstatus: a missing one is Unknown, a time moves only with its status."""
+"""Conditions after the API conventions and kstatus: a missing one is Unknown, a time moves only with its status."""
 
 from __future__ import annotations
 

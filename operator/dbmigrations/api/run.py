@@ -1,6 +1,7 @@
 """One run of a DatabaseMigration as the status keeps it: what was observed, and what is needed to go on after a crash.
 
-Every value here is a frozen dataclass that reads and writes itself as JSON by `wire`; an absent key is the field's default.
+Every value here is a frozen dataclass that reads and writes itself as JSON by `wire`; an absent key is the
+field's default.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The specification of a DatabaseMigration, as the API server defaulted and validated it.
 
-The CRD is the only place that holds defaults and bounds; what is read here has been through it, so a missing key is a bug
-and raises KeyError. Lists and maps that are Kubernetes' own (env, volumes, tolerations) stay plain JSON.
+The CRD is the only place that holds defaults and bounds; what is read here has been through it, so a missing key is
+a bug and raises KeyError. Lists and maps that are Kubernetes' own (env, volumes, tolerations) stay plain JSON.
 """
 
 from __future__ import annotations

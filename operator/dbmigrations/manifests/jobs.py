@@ -1,0 +1,124 @@
+"""The Jobs of a run. Each is a function of the resource, the pinned specification, the workload's template and the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmigrations.api.names import SPEC_HASH
+from dbmigrations.api.run import Step
+from dbmigrations.manifests.config import runner_config
+from dbmigrations.manifests.migrate import migrate_pod
+from dbmigrations.manifests.names import job_name, labels
+from dbmigrations.manifests.pods import pod_fields
+from dbmigrations.manifests.runner import runner_container, runner_volumes
+
+if TYPE_CHECKING:
+    from dbmigrations.api.run import Run
+    from dbmigrations.api.spec import Json, Spec
+    from dbmigrations.manifests.resource import Resource
+    from dbmigrations.manifests.runner import Runner
+    from dbmigrations.manifests.source import PodSource
+
+INSPECT_SECONDS = 180
+"""Longest life of an Inspect Pod, image pull included."""
+STARTUP_SECONDS = 120
+"""Added to the user's timeouts for scheduling and image pulls."""
+PART_BYTES_AT_256_MIB = 44 * 2**20
+"""Part size up to which three parts in flight and the runner itself fit into 256 MiB (some 400 GB of database)."""
+
+
+@dataclass(frozen=True)
+class Builder:
+    """All that every Job of a run is built from."""
+
+    resource: Resource
+    spec: Spec
+    source: PodSource
+    run: Run
+    runner: Runner
+
+    def job(self, step: Step, attempt: int) -> Json:
+        """Return the Job of a step. Raises KeyError for a step that has none."""
+        pod = _PODS[step](self, attempt)
+        marks = labels(self.resource.uid, self.run.id, step, attempt)
+        pod["restartPolicy"] = "Never"
+        return {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "metadata": {
+                "name": job_name(self.resource.name, self.resource.uid, self.run.id, step, attempt),
+                "namespace": self.resource.namespace,
+                "labels": marks,
+                "annotations": {SPEC_HASH: self.run.spec_hash},
+            },
+            "spec": {
+                # The operator, not Kubernetes, decides on another attempt: it looks at the database first.
+                "backoffLimit": 0,
+                "podReplacementPolicy": "Failed",
+                "template": {
+                    "metadata": {"labels": {**self.spec.migration.get("labels", {}), **marks}},
+                    "spec": pod,
+                },
+            },
+        }
+
+
+def pod_of(job: Json) -> Json:
+    """Return the Pod that a Job would start, for a dry run: quotas and Pod Security refuse Pods, not Jobs."""
+    template = job["spec"]["template"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**template["metadata"], "generateName": job["metadata"]["name"][:50] + "-"},
+        "spec": template["spec"],
+    }
+
+
+def backup_memory(size_bytes: int) -> str:
+    """Return the memory limit of a backup: 256Mi up to some 400 GB, beyond that with the part size."""
+    part = max(PART_BYTES_AT_256_MIB, size_bytes * 11 // 10 // 9000)
+    return f"{256 + 3 * (part - PART_BYTES_AT_256_MIB) // 2**20}Mi"
+
+
+def _inspect(builder: Builder, attempt: int) -> Json:
+    return _single(builder, "inspect", attempt, INSPECT_SECONDS, "256Mi", store=builder.spec.backup)
+
+
+def _recheck(builder: Builder, attempt: int) -> Json:
+    return _single(builder, "inspect", attempt, INSPECT_SECONDS, "256Mi", store=False)
+
+
+def _backup(builder: Builder, attempt: int) -> Json:
+    size = builder.run.inspection.size_bytes if builder.run.inspection else 0
+    seconds = builder.spec.backup_timeout
+    return _single(builder, "backup", attempt, seconds, backup_memory(size), store=True)
+
+
+def _single(builder: Builder, program: str, attempt: int, seconds: int, memory: str, *, store: bool) -> Json:
+    spec, source = builder.spec, builder.source
+    config = runner_config(program, builder.resource, spec, builder.run, attempt, seconds)
+    if not store:
+        config["store"] = None
+    last = builder.run.attempts.get(Step.MIGRATE)
+    if last and last.addresses:
+        # A killed Pod does not kill its backend: its sessions are ended before anything is believed.
+        config["endSessionsOf"] = list(last.addresses)
+    container = runner_container(builder.runner, spec, source, program, config, store=store, memory=memory)
+    return {
+        **pod_fields(spec, source),
+        "activeDeadlineSeconds": seconds + STARTUP_SECONDS,
+        "terminationGracePeriodSeconds": 30,
+        "containers": [container],
+        "volumes": runner_volumes(spec, source, claims=False, store=store),
+    }
+
+
+def _migrate(builder: Builder, attempt: int) -> Json:
+    seconds = builder.spec.timeout
+    config = runner_config("gate", builder.resource, builder.spec, builder.run, attempt, seconds)
+    pod = migrate_pod(builder.runner, builder.spec, builder.source, config)
+    return {**pod, "activeDeadlineSeconds": seconds + STARTUP_SECONDS}
+
+
+_PODS = {Step.INSPECT: _inspect, Step.RECHECK: _recheck, Step.BACKUP: _backup, Step.MIGRATE: _migrate}
