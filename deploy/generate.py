@@ -95,7 +95,8 @@ def main() -> int:
     # A template that is gone must not leave its last rendering behind.
     orphans = [path for path in sorted((DEPLOY / "base").glob("*.yaml")) if path not in files]
     for path in stale + orphans:
-        print(f"{'out of date' if check else 'written' if path in files else 'removed'}: {path.relative_to(DEPLOY.parent)}")
+        word = "out of date" if check else "written" if path in files else "removed"
+        print(f"{word}: {path.relative_to(DEPLOY.parent)}")
     if check:
         if stale or orphans:
             print("run: python3 deploy/generate.py", file=sys.stderr)
