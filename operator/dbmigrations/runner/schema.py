@@ -1,0 +1,95 @@
+"""The schema as a hash: what ``pg_dump --schema-only`` prints, less what differs between two calls."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import threading
+from typing import TYPE_CHECKING
+
+from dbmigrations.runner import pgtools
+from dbmigrations.runner.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dbmigrations.runner.connection import Target
+    from dbmigrations.runner.pgtools import Tools
+
+LOCK_WAIT_MS = 10_000
+_HASH_CHARACTERS = 32
+_STDERR_BYTES = 8192
+
+
+def schema_hash(target: Target, tools: Tools, program: str, timeout_seconds: float) -> str:
+    """SHA-256 (shortened, hex) of the schema. Raises DatabaseError (CannotDump) with what pg_dump said."""
+    command = [
+        tools.pg_dump,
+        "--schema-only",
+        f"--lock-wait-timeout={LOCK_WAIT_MS}",
+        *pgtools.connection_arguments(target),
+    ]
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=pgtools.connection_environment(target, program, os.environ),
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    stderr: list[bytes] = []
+    reader = threading.Thread(target=lambda: stderr.append(process.stderr.read(_STDERR_BYTES)), daemon=True)  # type: ignore[union-attr]
+    timer = threading.Timer(timeout_seconds, process.kill)
+    timer.start()
+    reader.start()
+    try:
+        digest = hash_of(process.stdout)
+        code = process.wait()
+        reader.join()
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+    said = pgtools.complaints(b"".join(stderr).decode("utf-8", "replace"))
+    if code != 0 or said:
+        raise cannot_dump(code, said)
+    return digest
+
+
+def hash_of(lines: Iterable[bytes]) -> str:
+    """Hash of a plain schema dump.
+
+    Only the head (versions of server and client, a random ``\\restrict`` key, session settings) and the tail vary; what
+    stands between is kept to the letter, comments too, since a function's body may hold lines that look like any of it.
+    """
+    digest = hashlib.sha256()
+    inside = False
+    for line in lines:
+        inside = inside or line.startswith(b"-- Name: ")
+        if inside and not line.startswith((b"\\unrestrict ", b"-- PostgreSQL database dump complete")):
+            digest.update(line)
+    return digest.hexdigest()[:_HASH_CHARACTERS]
+
+
+def cannot_dump(code: int, said: str) -> DatabaseError:
+    """The failure of a pg_dump that reads only the catalogue."""
+    if "lock" in said and "timeout" in said:
+        return DatabaseError(
+            "DatabaseBusy",
+            f"pg_dump could not lock the tables for reading within {LOCK_WAIT_MS // 1000} s: {said}",
+            "Somebody holds an exclusive lock: look for long transactions.",
+            transient=True,
+        )
+    if code < 0:
+        return DatabaseError(
+            "CannotDump", f"pg_dump was ended by signal {-code}: {said or 'it said nothing'}", transient=True
+        )
+    return DatabaseError(
+        "CannotDump",
+        f"pg_dump cannot dump this database cleanly (exit code {code}): {said}",
+        "Grant the application's role what the message names, or let another role own it.",
+    )

@@ -1,0 +1,92 @@
+"""A real S3 store: versitygw on a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.servers import processes
+from tests.servers.binaries import versitygw
+
+ACCESS_KEY = "test-access-key"
+SECRET_KEY = "test/secret+key=with:signs"
+REGION = "us-east-1"
+
+
+@dataclass
+class Store:
+    """A running store. ``folder/data/<bucket>/<key>`` are its objects, for tests that damage them."""
+
+    port: int
+    folder: Path
+    pid: int
+    command: list[str]
+    buckets: int = 0
+
+    @property
+    def endpoint(self) -> str:
+        """Plain HTTP on loopback."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self, endpoint: str = "") -> Any:
+        """boto3's client, with all rights."""
+        settings = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+        session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+        return session.client("s3", endpoint_url=endpoint or self.endpoint, config=settings)
+
+    def new_bucket(self, *, versioned: bool = False, lock: bool = False) -> str:
+        """An empty bucket."""
+        self.buckets += 1
+        name = f"bucket-{self.buckets}"
+        client = self.client()
+        client.create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)
+        if versioned:
+            client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return name
+
+    def keys(self, bucket: str) -> list[str]:
+        """The objects in a bucket."""
+        return [item["Key"] for item in self.client().list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+    def uploads(self, bucket: str) -> list[str]:
+        """The keys of unfinished uploads."""
+        return [item["Key"] for item in self.client().list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+    def file(self, bucket: str, key: str) -> Path:
+        """The file behind an object."""
+        return self.folder / "data" / bucket / key
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        processes.stop(self.pid)
+        processes.remove(self.folder)
+
+
+def start() -> Store:
+    """A new, empty store."""
+    folder = processes.new_folder("s3")
+    for name in ("data", "versions"):
+        (folder / name).mkdir()
+    port = processes.free_port()
+    command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "--region", REGION, "--quiet"]
+    command += ["posix", "--versioning-dir", str(folder / "versions"), str(folder / "data")]
+    env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, "PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    pid = processes.start(folder, command, env=env)
+    store = Store(port, folder, pid, command)
+
+    def ready() -> bool:
+        assert not processes.has_ended(pid), (folder / "log").read_text()[-2000:]
+        try:
+            store.client().list_buckets()
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+    processes.wait_for(ready, "the S3 store to start")
+    return store
