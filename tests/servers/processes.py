@@ -1,7 +1,7 @@
 """Server processes that never stay behind.
 
-Each has a folder under one root; the folder's ``owner`` file names the test process and the server. A later test run ends the
-servers whose test process died, and removes their folders.
+Each has a folder under one root; the folder's ``owner`` file names the test process and the server. A later test run
+ends the servers whose test process died, and removes their folders.
 """
 
 from __future__ import annotations
@@ -50,7 +50,14 @@ def start(folder: Path, command: list[str], *, user: str | None = None, env: dic
     """Start a server in its folder, its output in ``folder/log``; returns its process id."""
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user, group=group_of(user), env=env
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            user=user,
+            group=group_of(user),
+            env=env,
         )
     _record(folder, process.pid)
     _CHILDREN[process.pid] = process

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
 from tests.servers import processes
 from tests.servers.binaries import versitygw
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ACCESS_KEY = "test-access-key"
 SECRET_KEY = "test/secret+key=with:signs"
@@ -37,7 +37,7 @@ class Store:
     def client(self, endpoint: str = "") -> Any:
         """boto3's client, with all rights."""
         settings = Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
-        session = boto3.session.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY, region_name=REGION)
+        session = boto3.session.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
         return session.client("s3", endpoint_url=endpoint or self.endpoint, config=settings)
 
     def new_bucket(self, *, versioned: bool = False, lock: bool = False) -> str:
@@ -76,7 +76,7 @@ def start() -> Store:
     port = processes.free_port()
     command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "--region", REGION, "--quiet"]
     command += ["posix", "--versioning-dir", str(folder / "versions"), str(folder / "data")]
-    env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, "PATH": os.environ.get("PATH", ""), "HOME": str(folder)}
+    env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, "HOME": str(folder), "PATH": "/usr/bin:/bin"}
     pid = processes.start(folder, command, env=env)
     store = Store(port, folder, pid, command)
 

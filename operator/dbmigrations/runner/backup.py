@@ -1,7 +1,7 @@
 """backup: a verified dump in the bucket, or nothing at all.
 
-The order is the safety: dump and upload in one pass, then verification, and the manifest last. Whatever fails before that
-leaves neither an object nor a part behind.
+The order is the safety: dump and upload in one pass, then verification, and the manifest last. Whatever fails before
+that leaves neither an object nor a part behind.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def read_versions(connection: Connection, version_table: str) -> VersionTable:
         if found is None:
             return VersionTable("", name, frozenset())
         # The quoting is the server's own.
-        rows = connection.execute(f"SELECT version_num FROM {qualified}".encode()).fetchall()
+        rows = connection.execute(f"SELECT version_num FROM {qualified}".encode()).fetchall()  # noqa: S608
     except psycopg.errors.UndefinedColumn:
         problem = "it has no column version_num, so it is not a version table of Alembic"
     except psycopg.errors.InsufficientPrivilege as error:
@@ -152,7 +152,7 @@ def elsewhere(connection: Connection, version_table: str) -> list[str]:
     """Schemas outside of the search path that have a table of that name."""
     rows = fetch_all(
         connection,
-        f"SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+        f"SELECT n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "  # noqa: S608
         f"WHERE c.relname = %s AND c.relkind IN ('r', 'p') AND {_USER_SCHEMA} ORDER BY 1",
         (split_name(version_table)[1],),
         doing="looking for version tables",
@@ -182,7 +182,7 @@ def tables(connection: Connection) -> Tables:
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         CROSS JOIN (SELECT pg_catalog.current_setting('server_encoding') AS name) e
         WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {_USER_SCHEMA}
-        """,
+        """,  # noqa: S608
         doing="listing the tables",
     )
     required = frozenset((bytes(schema), bytes(name)) for schema, name, own in rows if own)
@@ -204,7 +204,7 @@ def undumpable(connection: Connection) -> list[str]:
                             WHEN c.relkind IN ('v', 'm', 'f') THEN true
                             ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') END)
         ORDER BY 1
-        """,
+        """,  # noqa: S608
         doing="checking the privileges for a dump",
     )
     objects = fetch_all(
@@ -230,7 +230,7 @@ def row_secured(connection: Connection) -> list[str]:
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND {_USER_SCHEMA} AND pg_catalog.row_security_active(c.oid)
         ORDER BY 1
-        """,
+        """,  # noqa: S608
         doing="checking row security",
     )
     return [row[0] for row in rows]

@@ -12,95 +12,123 @@ import psycopg
 
 from dbmigrations.runner.errors import DatabaseError
 
-# First match wins: (pattern, reason, transient, hint).
-_CONNECTING: tuple[tuple[str, str, bool, str], ...] = (
+_CREDENTIALS = "Check user and password in the Secret that the application's variables come from."
+_HBA = "The server's pg_hba.conf has no entry for this user, database, source network and encryption."
+_TLS = "Check sslmode and the CA bundle that the application's variables name, and that the bundle is mounted."
+_NOT_POSTGRES = (
+    "What answers there does not speak PostgreSQL's protocol: check host and port in the application's variables."
+)
+_NAME = "The host name does not resolve from this namespace: check the host in the application's variables."
+_AWAY = "Nothing answers there as PostgreSQL: check host and port, that the server runs, and network policies."
+_FULL = "The server has no free connection for this role: raise the limit, or close idle sessions."
+
+# First match wins: (texts of libpq or the server, reason, transient, hint).
+_CONNECTING: tuple[tuple[tuple[str, ...], str, bool, str], ...] = (
     (
-        r"password authentication failed|no password supplied|SASL authentication failed|role \".*\" does not exist"
-        r"|is not permitted to log in|authentication failed for user|requires a peer user|certificate authentication"
-        r"|server requested .* authentication|fe_sendauth|SCRAM",
+        (
+            "password authentication failed",
+            "no password supplied",
+            "SASL authentication failed",
+            'role ".*" does not exist',
+            "is not permitted to log in",
+            "authentication failed for user",
+            "certificate authentication",
+            "server requested .* authentication",
+            "fe_sendauth",
+            "SCRAM",
+        ),
         "AuthenticationFailed",
         False,
-        "Check user and password in the Secret that the application's variables come from.",
+        _CREDENTIALS,
     ),
+    (("local user with ID",), "AuthenticationFailed", False, "The application's variables name no user."),
+    (("no pg_hba.conf entry", "pg_hba.conf rejects"), "AuthenticationFailed", False, _HBA),
     (
-        r"no pg_hba\.conf entry|pg_hba\.conf rejects",
-        "AuthenticationFailed",
-        False,
-        "The server's pg_hba.conf admits no such connection: user, database, source network or encryption do not match an entry.",
-    ),
-    (
-        r"database \".*\" does not exist",
+        ('database ".*" does not exist',),
         "DatabaseNotFound",
         False,
         "Check the database's name in the application's variables.",
     ),
     (
-        r"permission denied for database|does not have CONNECT privilege",
+        ("permission denied for database", "does not have CONNECT privilege"),
         "AuthenticationFailed",
         False,
         "GRANT CONNECT ON DATABASE to the application's role.",
     ),
     (
-        r"too many clients|remaining connection slots|too many connections for (role|database)",
+        ("too many clients", "remaining connection slots", "too many connections for (role|database)"),
         "ConnectionsExhausted",
         True,
-        "The server has no free connection for this role: raise max_connections or the limit, or close idle sessions.",
+        _FULL,
     ),
     (
-        r"the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)"
-        r"|is not currently accepting connections|terminating connection due to administrator command",
+        (
+            "the database system is (starting up|shutting down|in recovery mode|not (yet )?accepting connections)",
+            "is not currently accepting connections",
+            "terminating connection due to administrator command",
+        ),
         "DatabaseUnreachable",
         True,
         "The server is starting or stopping.",
     ),
     (
-        r"invalid response to SSL negotiation|invalid response to GSSAPI negotiation|expected authentication request from server"
-        r"|unsupported frontend protocol|invalid length of startup packet",
+        (
+            "invalid response to (SSL|GSSAPI) negotiation",
+            "expected authentication request from server",
+            "unsupported frontend protocol",
+            "invalid length of startup packet",
+        ),
         "NotPostgreSQL",
         False,
-        "What answers at this address does not speak PostgreSQL's protocol: check host and port in the application's variables.",
+        _NOT_POSTGRES,
     ),
     (
-        r"certificate verify failed|server does not support SSL|SSL error|root certificate file|certificate|sslmode|SSL negotiation",
+        ("certificate", "server does not support SSL", "SSL error", "sslmode", "SSL negotiation"),
         "TLSFailed",
         False,
-        "Check sslmode and the CA bundle that the application's variables name, and that the bundle is mounted.",
+        _TLS,
     ),
     (
-        r"could not translate host name|Name or service not known|Temporary failure in name resolution|nodename nor servname",
+        (
+            "could not translate host name",
+            "Name or service not known",
+            "failure in name resolution",
+            "No address associated",
+        ),
         "DatabaseUnreachable",
         True,
-        "The host name does not resolve from this namespace: check the host in the application's variables.",
+        _NAME,
     ),
     (
-        r"Connection refused|timeout expired|timed out|No route to host|Network is unreachable|Host is unreachable"
-        r"|server closed the connection|Connection reset|could not connect|connection to server .* failed: *$|No such file or directory"
-        r"|connection is bad|could not receive data|could not send data",
+        (
+            "Connection refused",
+            "timeout expired",
+            "timed out",
+            "No route to host",
+            "is unreachable",
+            "server closed the connection",
+            "Connection reset",
+            "could not connect",
+            "connection to server .* failed: *$",
+            "No such file or directory",
+            "connection is bad",
+            "could not (receive|send) data",
+        ),
         "DatabaseUnreachable",
         True,
-        "Nothing answers as PostgreSQL at this address: check host and port, that the server runs, and network policies.",
+        _AWAY,
     ),
-    (r"invalid|missing", "InvalidURL", False, "The application's variables do not make a valid connection."),
+    (("invalid", "missing"), "InvalidURL", False, "The application's variables do not make a valid connection."),
 )
 
 # SQLSTATE classes and codes of running sessions: (prefix, reason, transient, hint). First match wins.
 _STATES: tuple[tuple[str, str, bool, str], ...] = (
-    (
-        "28",
-        "AuthenticationFailed",
-        False,
-        "Check user and password in the Secret that the application's variables come from.",
-    ),
+    ("28", "AuthenticationFailed", False, _CREDENTIALS),
     ("3D000", "DatabaseNotFound", False, "Check the database's name in the application's variables."),
-    ("53300", "ConnectionsExhausted", True, "The server has no free connection for this role."),
+    ("53300", "ConnectionsExhausted", True, _FULL),
     ("57P", "DatabaseUnreachable", True, "The server ended the session: it is stopping, starting or failing over."),
     ("08", "DatabaseUnreachable", True, "The connection was lost."),
-    (
-        "57014",
-        "DatabaseSlow",
-        True,
-        "A query of the inspection took longer than its time limit: look for locks and load.",
-    ),
+    ("57014", "DatabaseSlow", True, "A query of ours took longer than its time limit: look for locks and load."),
     ("55P03", "DatabaseBusy", True, "A lock could not be had in time: look for long transactions."),
     ("53", "DatabaseOverloaded", True, "The server is out of memory, disk or other resources."),
     ("42501", "PermissionDenied", False, "Grant the application's role what the message names."),
@@ -113,8 +141,8 @@ def connecting(error: psycopg.Error) -> DatabaseError:
     if by_state is not None:
         return by_state
     text = _one_line(str(error))
-    for pattern, reason, transient, hint in _CONNECTING:
-        if re.search(pattern, text, re.IGNORECASE):
+    for patterns, reason, transient, hint in _CONNECTING:
+        if any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns):
             return DatabaseError(reason, f"Connecting to the database failed: {text}", hint, transient=transient)
     hint = "The message comes from the server or from libpq; check the application's connection variables."
     return DatabaseError("ConnectionFailed", f"Connecting to the database failed: {text}", hint)

@@ -59,7 +59,7 @@ def resolve(names: ConnectionNames, environ: Mapping[str, str]) -> Target:
 
 
 def from_url(text: str, variable: str) -> Target:
-    """Build the target from a database URL as SQLAlchemy reads it; ``variable`` is named in errors, the URL never is."""
+    """Build the target from a database URL as SQLAlchemy reads it; errors name ``variable``, never the URL."""
     url = _parse(text, variable)
     family, _, driver = url.drivername.partition("+")
     if family not in _POSTGRES:

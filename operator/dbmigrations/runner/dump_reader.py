@@ -1,8 +1,9 @@
 """Reads what ``pg_restore --data-only -f -`` prints, and counts the rows of each table.
 
-The text is SQL with COPY blocks in it. Only statements are looked at one by one; the lines of a COPY block are counted by
-the chunk. Names of tables may hold anything, line breaks and whole COPY commands included, so quotes are respected; data
-may not: COPY writes a backslash as two and a line break as ``\\n``, so that a line ``\\.`` ends a block and nothing else does.
+The text is SQL with COPY blocks in it. Only statements are looked at one by one; the lines of a COPY block are counted
+by the chunk. Names of tables may hold anything, line breaks and whole COPY commands included, so quotes are respected;
+data may not: COPY writes a backslash as two and a line break as ``\\n``, so that a line ``\\.`` ends a block and
+nothing else does.
 """
 
 from __future__ import annotations

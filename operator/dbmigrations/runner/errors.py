@@ -16,8 +16,8 @@ from __future__ import annotations
 class RunnerError(Exception):
     """A failure that a person can act on.
 
-    ``reason`` is a stable CamelCase word, ``message`` says what happened and why, ``hint`` what to do now; ``transient``
-    means that it can pass by itself. ``facts`` are kept in the result next to the failure.
+    ``reason`` is a stable CamelCase word, ``message`` says what happened and why, ``hint`` what to do now;
+    ``transient`` means that it can pass by itself. ``facts`` are kept in the result next to the failure.
     """
 
     def __init__(
@@ -61,5 +61,5 @@ class GuardError(RunnerError):
     """The guard could not take its place."""
 
 
-class Interrupted(RunnerError):
+class Interrupted(RunnerError):  # noqa: N818 - it is an instruction from outside, not an error of ours
     """SIGTERM, or the deadline of the program."""

@@ -1,7 +1,8 @@
 """What must be equal if nothing was committed between two looks at a database.
 
 Measured facts behind it: ``n_mod_since_analyze`` moves by committed changes only, a file node by a committed rewrite or
-TRUNCATE only. ANALYZE and a reset of the statistics set the counters back: ``resets`` tells that, and the rest is unknown.
+TRUNCATE only. ANALYZE and a reset of the statistics set the counters back: ``resets`` tells that, and the rest is
+unknown.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ def _resets(connection: Connection) -> str:
         """,
         doing="reading the tables' statistics",
     )
-    # After a crash the server discards all statistics: the archiver's reset time is then new, its own start time need not be.
+    # After a crash the server discards all statistics: the archiver's reset time is then new, the server's own start
+    # time need not be.
     server = fetch_one(
         connection,
         """

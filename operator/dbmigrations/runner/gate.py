@@ -54,7 +54,7 @@ def run(context: Context) -> dict[str, Any]:
 
 
 def check_backup(context: Context, bucket: Bucket, expected: ExpectedManifest) -> None:
-    """The manifest is of this database and version, and the dump that it names is there. Raises GateError or StoreError."""
+    """The manifest is of this database and version, and its dump is there. Raises GateError or StoreError."""
     content = manifest.read(bucket, expected.key)
     if content is None:
         raise GateError(

@@ -1,7 +1,7 @@
 """guard: next to the migration, as long as it runs.
 
-It holds the lock, lets the application's container start by creating a file, watches for lock waits, and at SIGTERM sees the
-migration's sessions off and says what the database is then. It never ends by itself once it is armed.
+It holds the lock, lets the application's container start by creating a file, watches for lock waits, and at SIGTERM
+sees the migration's sessions off and says what the database is then. It never ends by itself once it is armed.
 
 A guard that was restarted finds the first one's file and never arms: nobody knows what happened in between. It ends the
 migration's sessions and waits for its own end; the operator does not count such an outcome.

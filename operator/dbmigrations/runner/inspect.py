@@ -75,8 +75,8 @@ def _check_session(context: Context, connection: Connection) -> None:
         if catalogue.pooled(connection, other):
             raise DatabaseError(
                 "PoolerDetected",
-                "A connection pooler in transaction mode is between here and the server: locks of a session do not work through it.",
-                "Let the migration's variables name the server itself (spec.migration.env), or let the pooler work in session mode.",
+                "A connection pooler in transaction mode stands before the server, where no session can hold a lock.",
+                "Let the migration's variables (spec.migration.env) name the server itself, or a pooler in session mode.",
             )
 
 
@@ -93,7 +93,7 @@ def _check_dump(connection: Connection, identity: Identity) -> None:
     if secured:
         raise DatabaseError(
             "RowSecurity",
-            f"Row security hides rows of {_some(secured)} from the role {identity.role}: pg_dump refuses to make a partial dump.",
+            f"Row security hides rows of {_some(secured)} from the role {identity.role}: a dump would not be whole.",
             f"ALTER ROLE {identity.role} BYPASSRLS, or use the tables' owner.",
             facts={"relations": secured},
         )
@@ -107,9 +107,8 @@ def _warnings(context: Context, connection: Connection, *, exists: bool) -> list
     found += [f"prepared transaction {gid} holds its locks" for gid in sessions.prepared_transactions(connection)]
     table = context.config.version_table
     if not exists and (schemas := catalogue.elsewhere(connection, table)):
-        found.append(
-            f"there is no {table} on the search path, but one in schema {_some(schemas)}: see spec.migration.versionTable"
-        )
+        where = _some(schemas)
+        found.append(f"no {table} on the search path, but one in schema {where}: see spec.migration.versionTable")
     return [context.log.redactor.text(warning) for warning in found]
 
 

@@ -38,7 +38,7 @@ def write(bucket: Bucket, key: str, content: dict[str, Any], *, once: bool) -> s
             **bucket.encryption(),
         )
     except StoreError as error:
-        # Refused because a repeated request met the first one's work, or failed only on the way back: the content tells.
+        # Refused as a repeated request that met the first one's work, or lost on the way back: the content tells.
         if _same(bucket, key, body):
             return ""
         if cause_code(error) == "PreconditionFailed":

@@ -18,7 +18,8 @@ LARGEST_PART = 5 * 1024 * MIB
 # One part is filled while two are on their way.
 BUFFERS = 3
 SENDERS = BUFFERS - 1
-# Compressed dumps are smaller than their database, with rare exceptions that this covers; plain text can be twice as large.
+# Compressed dumps are smaller than their database, with rare exceptions that this covers; plain text can be twice as
+# large.
 _GROWTH_COMPRESSED = 1.2
 _GROWTH_PLAIN = 2.5
 
@@ -33,15 +34,18 @@ def memory_needed(part_bytes: int) -> int:
 
 
 def part_size(database_bytes: int, *, compressed: bool) -> int:
-    """Bytes of each part, so that the dump of a database of this size stays below 10,000 parts. All parts but the last are
-    equal, which some stores demand. Raises BackupError (PartLimit)."""
+    """Bytes of each part, so that the dump of a database of this size stays below 10,000 parts.
+
+    All parts but the last are equal, which some stores demand. Raises BackupError (PartLimit).
+    """
     expected = int(database_bytes * (_GROWTH_COMPRESSED if compressed else _GROWTH_PLAIN))
     needed = -(-expected // MOST_PARTS)
     size = max(SMALLEST_PART, -(-needed // MIB) * MIB)
     if size > LARGEST_PART:
         raise BackupError(
             "PartLimit",
-            f"The dump of a database of {database_bytes // 10**9} GB would not fit into one object ({MOST_PARTS} parts of 5 GiB).",
+            f"The dump of a database of {database_bytes // 10**9} GB does not fit into one object "
+            f"({MOST_PARTS} parts of 5 GiB).",
             "Remove data that need not be in it, or migrate with spec.backup.mode: Skip and a backup of your own.",
         )
     return size

@@ -25,7 +25,7 @@ FOLDERS_VARIABLE = "DBM_PG_BIN"
 _INSTALLED = Path("/usr/lib/postgresql")
 # Settings of the application's sessions that would change what a dump looks like.
 _HARMFUL = ("PGCLIENTENCODING", "PGAPPNAME", "PGDATESTYLE", "PGTZ", "PGGEQO")
-# The server's remark on a collation library that was upgraded comes with every connection and says nothing about the dump.
+# The remark on a collation library that was upgraded comes with every connection and does not concern the dump.
 _HARMLESS_STDERR = re.compile(
     r"^WARNING: +database .* has (a collation version mismatch|no actual collation version.*)$"
     r"|^DETAIL: +The database was created using collation version .*$"
@@ -89,7 +89,7 @@ def _major(program: Path) -> int:
 
 def base_environment() -> dict[str, str]:
     """For programs that open no connection."""
-    return {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp")}
+    return {"LC_ALL": "C", "PATH": "/usr/bin:/bin", "HOME": os.environ.get("HOME", "/tmp")}  # noqa: S108 - the Job's own
 
 
 def connection_environment(target: Target, program: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -29,8 +29,12 @@ _UNKNOWN_CHECKSUM = (
 
 @dataclass(frozen=True)
 class Abilities:
-    """``full_object_checksum``: the store computes and keeps a CRC32 of a whole multipart object; ``conditional_writes``:
-    it refuses to overwrite where that is asked for; ``versioned``: what was written stays readable by its version."""
+    """What backups make use of.
+
+    ``full_object_checksum``: the store computes and keeps a CRC32 of a whole multipart object.
+    ``conditional_writes``: it refuses to overwrite where that is asked for.
+    ``versioned``: what was written stays readable by its version.
+    """
 
     full_object_checksum: bool
     versioned: bool

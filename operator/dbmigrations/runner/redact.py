@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MASK = "***"
-# A secret of one to three characters would blank out half of every message: those are only masked where they stand as a value.
+# A secret of one to three characters would blank out half of every message: it is masked where it stands as a value.
 _SHORTEST_SECRET = 4
 _URL_PASSWORD = re.compile(r"(?<=://)([^\s/:@\"']*):[^\s\"']*@(?=[^\s@]*)")
 _KEYED_PASSWORD = re.compile(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import subprocess
 import threading
 from typing import TYPE_CHECKING
 
 from dbmigrations.runner import pgtools
+from dbmigrations.runner.children import CHUNK_BYTES, Child
 from dbmigrations.runner.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -19,42 +20,26 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_MS = 10_000
 _HASH_CHARACTERS = 32
-_STDERR_BYTES = 8192
 
 
 def schema_hash(target: Target, tools: Tools, program: str, timeout_seconds: float) -> str:
     """SHA-256 (shortened, hex) of the schema. Raises DatabaseError (CannotDump) with what pg_dump said."""
-    command = [
-        tools.pg_dump,
-        "--schema-only",
-        f"--lock-wait-timeout={LOCK_WAIT_MS}",
-        *pgtools.connection_arguments(target),
-    ]
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=pgtools.connection_environment(target, program, os.environ),
+    child = Child(
+        [tools.pg_dump, "--schema-only", f"--lock-wait-timeout={LOCK_WAIT_MS}", *pgtools.connection_arguments(target)],
+        pgtools.connection_environment(target, program, os.environ),
     )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    stderr: list[bytes] = []
-    reader = threading.Thread(target=lambda: stderr.append(process.stderr.read(_STDERR_BYTES)), daemon=True)  # type: ignore[union-attr]
-    timer = threading.Timer(timeout_seconds, process.kill)
+    timer = threading.Timer(timeout_seconds, child.process.kill)
+    timer.daemon = True
     timer.start()
-    reader.start()
     try:
-        digest = hash_of(process.stdout)
-        code = process.wait()
-        reader.join()
+        assert child.process.stdout is not None
+        # The pipe is unbuffered: lines need a buffer.
+        digest = hash_of(io.BufferedReader(child.process.stdout, CHUNK_BYTES))  # type: ignore[type-var]
+        code, stderr = child.wait()
     finally:
         timer.cancel()
-        process.kill()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
-    said = pgtools.complaints(b"".join(stderr).decode("utf-8", "replace"))
+        child.kill()
+    said = pgtools.complaints(stderr)
     if code != 0 or said:
         raise cannot_dump(code, said)
     return digest

@@ -31,9 +31,9 @@ class Session:
 
 
 def foreign(connection: Connection, ignore: tuple[str, ...]) -> list[Session]:
-    """Client sessions of this database other than the runner's own; ``ignore`` are application names that do not matter."""
-    # Without pg_read_all_stats a role sees no backend_type and no address of other roles' sessions: background workers are
-    # then told apart by having no user, replication by its own view.
+    """Client sessions of this database other than the runner's own and those of the ``ignore``d application names."""
+    # Without pg_read_all_stats a role sees no backend_type and no address of other roles' sessions: background workers
+    # are then told apart by having no user, replication by its own view.
     rows = fetch_all(
         connection,
         """

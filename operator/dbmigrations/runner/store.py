@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 ACCESS_KEY = "DBM_S3_ACCESS_KEY_ID"
-SECRET_KEY = "DBM_S3_SECRET_ACCESS_KEY"
-SESSION_TOKEN = "DBM_S3_SESSION_TOKEN"
+SECRET_KEY = "DBM_S3_SECRET_ACCESS_KEY"  # noqa: S105 - the name of a variable
+SESSION_TOKEN = "DBM_S3_SESSION_TOKEN"  # noqa: S105
 # boto3 raises ValueError for endpoints that are no URL.
 FAILURES = (BotoCoreError, ClientError, ResponseParserError, ValueError)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stored:
-    """A finished object. ``version`` is "" in a bucket without versions; ``checksum`` whether the store's agreed with ours."""
+    """A finished object. ``version`` is "" without versions; ``checksum``: the store has one, and it is ours."""
 
     key: str
     version: str
@@ -31,7 +31,7 @@ class Stored:
 class Upload:
     """A multipart upload in progress.
 
-    ``checksum``: let the store compute and keep a CRC32 of the whole object; ``once``: do not overwrite an existing object.
+    ``checksum``: let the store compute and keep a CRC32 of the whole object; ``once``: do not overwrite anything.
     """
 
     def __init__(self, bucket: Bucket, key: str, part_bytes: int, *, checksum: bool, once: bool) -> None:
@@ -89,7 +89,7 @@ class Upload:
         if self._count > MOST_PARTS:
             raise BackupError(
                 "PartLimit",
-                f"The dump is larger than {MOST_PARTS} parts of {self._part_bytes // MIB} MiB, far more than its database.",
+                f"The dump is larger than {MOST_PARTS} parts of {self._part_bytes // MIB} MiB, and than its database.",
                 "Use a compression (spec.backup.compression).",
             )
         view = memoryview(self._buffer)[: self._filled]
@@ -186,7 +186,7 @@ class Upload:
         self._in_doubt = False
 
     def abort(self, bucket: Bucket) -> None:
-        """Remove whatever of it is in the store, as far as that is possible. Never raises; ``bucket`` is one with short waits."""
+        """Remove what is in the store, as far as possible. Never raises; ``bucket`` is one with short waits."""
         self._error = self._error or upload_failed(StoreError("UploadFailed", "the upload was aborted"))
         for _ in self._senders:
             self._ready.put(None)

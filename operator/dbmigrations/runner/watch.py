@@ -51,7 +51,7 @@ def server_time(connection: Connection) -> float:
 
 def ours(connection: Connection, since: float) -> list[int]:
     """Process ids of our sessions that began after ``since`` (server time)."""
-    query = f"SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE {_OURS} ORDER BY 1"
+    query = f"SELECT a.pid FROM pg_catalog.pg_stat_activity a WHERE {_OURS} ORDER BY 1"  # noqa: S608
     return [row[0] for row in fetch_all(connection, query, (since,), doing="listing our sessions")]
 
 
@@ -70,7 +70,7 @@ def lock_waits(connection: Connection, since: float) -> list[LockWait]:
         ) w
         LEFT JOIN pg_catalog.pg_stat_activity b ON b.pid = w.blocker
         ORDER BY w.seconds DESC
-        """,
+        """,  # noqa: S608
         (since,),
         doing="looking for lock waits",
     )
@@ -83,7 +83,7 @@ def cancel(connection: Connection, pid: int) -> None:
 
 
 def end_all(connection: Connection, since: float, *, patience: float, limit: float) -> int:
-    """See our sessions off: wait ``patience`` seconds, then terminate them, at most ``limit`` seconds. Returns those left."""
+    """Wait ``patience`` seconds for our sessions to end, then end them; returns how many are left after ``limit``."""
     begun = time.monotonic()
     while (left := ours(connection, since)) and time.monotonic() - begun < patience:
         time.sleep(0.1)
