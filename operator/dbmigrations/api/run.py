@@ -125,11 +125,14 @@ class Run:
     retry_until: str = ""
     waiting_since: str = ""
     template_hash: str = ""
+    old_image: str = ""
     inspection: Inspection | None = None
     planned: Fingerprint | None = None
     before: Fingerprint | None = None
     after: Fingerprint | None = None
     started: bool = False
+    taken_over: bool = False
+    probed: bool = False
     workloads: tuple[Original, ...] = ()
     contested: int = 0
     down_since: str = ""
@@ -140,7 +143,7 @@ class Run:
     first_backup: Backup | None = None
     progress: str = ""
     failure: Failure | None = None
-    cleaned: bool = False
+    exit_code: int | None = None
 
     @property
     def active(self) -> bool:

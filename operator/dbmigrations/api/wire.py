@@ -37,7 +37,7 @@ def to_wire(value: Any) -> Any:
 
 def from_wire(kind: type[T], raw: dict[str, Any]) -> T:
     """Read a dataclass from its JSON. Raises TypeError where a field without default is missing."""
-    hints = _hints(typing.cast("type[Any]", kind))
+    hints = _hints(kind)
     found = {}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]
         key = _key(item.name)
@@ -66,7 +66,7 @@ def _read(hint: Any, raw: Any) -> Any:
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 

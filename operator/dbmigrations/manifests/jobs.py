@@ -1,4 +1,4 @@
-"""The Jobs of a run. Each is a function of the resource, the pinned specification, the workload's template and the run."""
+"""The Jobs of a run: functions of the resource, the pinned specification, the workload's template and the run."""
 
 from __future__ import annotations
 

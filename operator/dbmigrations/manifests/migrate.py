@@ -1,4 +1,4 @@
-"""The Migrate Pod (design 5.4): gate lets it start, guard holds the lock and watches, the application's image migrates."""
+"""The Migrate Pod: gate lets it start, guard holds the lock and watches, the application's image migrates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields that every Pod of a run shares: placement and identity of the application, changed where the manifest says so."""
+"""Fields that every Pod of a run shares: the application's placement, changed where the manifest says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is taken over from the workload that `migration.podFrom` names: its one container's surroundings, never other containers.
+"""What is taken over from the workload that `migration.podFrom` names: one container's surroundings, never other ones.
 
 Raises ContainerNotFoundError where the named container does not exist.
 """

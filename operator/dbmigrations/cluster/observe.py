@@ -1,0 +1,142 @@
+"""One pass's reads: what a decision may depend on, and nothing that it may not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dbmigrations.api.clock import from_text
+from dbmigrations.api.names import FINALIZER, LABEL_UID
+from dbmigrations.api.spec import parse_spec
+from dbmigrations.api.status import parse_status
+from dbmigrations.machine.observed import JobSeen, Observed, ProbeSeen, Problem, Settings, WorkloadSeen
+from dbmigrations.machine.pods import PodSeen, parse_pod
+from dbmigrations.machine.starting import EDITABLE
+from dbmigrations.manifests.resource import Resource
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from dbmigrations.api.spec import Spec, WorkloadRef
+    from dbmigrations.api.status import Status
+    from dbmigrations.cluster.port import Cluster
+
+Json = dict[str, Any]
+
+PATIENCE = timedelta(seconds=5)
+"""How long a Pod may take to start before its Warning events are read."""
+
+
+@dataclass
+class Memory:
+    """What the process remembers of a resource between passes; losing it costs a repetition, never safety."""
+
+    problem: Problem | None = None
+    dry_run_of: str = ""
+    probe: ProbeSeen = field(default_factory=ProbeSeen)
+    probe_of: str = ""
+
+
+async def observe(cluster: Cluster, raw: Json, memory: Memory, now: datetime, settings: Settings) -> Observed:
+    """Read everything that belongs to a resource. Raises ApiError."""
+    meta = raw["metadata"]
+    status = parse_status(raw.get("status", {}))
+    live = parse_spec(raw["spec"])
+    seen = Observed(
+        now=now,
+        resource=Resource(meta["namespace"], meta["name"], meta["uid"]),
+        generation=meta["generation"],
+        live=live,
+        spec=_effective(live, status),
+        status=status,
+        deleting_since=meta.get("deletionTimestamp", ""),
+        has_finalizer=FINALIZER in meta.get("finalizers", []),
+        settings=settings,
+        problem=memory.problem,
+        dry_run_of=memory.dry_run_of,
+        probe=memory.probe,
+    )
+    seen = replace(seen, jobs=await _jobs(cluster, seen))
+    return seen if _at_rest(seen) else await _with_application(cluster, seen)
+
+
+def _effective(live: Spec, status: Status) -> Spec:
+    """Return the pinned specification once the application is about to be stopped."""
+    run = status.run
+    pinned = run is not None and run.active and run.step not in EDITABLE
+    return parse_spec(run.spec) if run and pinned else live
+
+
+def _at_rest(seen: Observed) -> bool:
+    run = seen.status.run
+    wanted = seen.live
+    return bool(run and not run.active and run.spec_hash == wanted.hash and run.retry_token == wanted.retry_token)
+
+
+async def _with_application(cluster: Cluster, seen: Observed) -> Observed:
+    space, spec = seen.resource.namespace, seen.spec
+    workloads = tuple([await _workload(cluster, space, ref) for ref in spec.workloads])
+    source = next((w.raw for w in workloads if w.ref == spec.source), None)
+    if source is None and spec.source not in spec.workloads:
+        source = await cluster.get(spec.source.kind, space, spec.source.name)
+    service = await cluster.get("Service", space, spec.probe.service) if spec.probe else None
+    return replace(seen, source=source, workloads=workloads, service=service)
+
+
+async def _workload(cluster: Cluster, space: str, ref: WorkloadRef) -> WorkloadSeen:
+    raw = await cluster.get(ref.kind, space, ref.name)
+    if raw is None:
+        return WorkloadSeen(ref, None)
+    pods = await cluster.list("Pod", space, labels=_selector(raw["spec"]["selector"]))
+    # A Job's Pods may carry the application's labels (migration.labels); only finished ones do not count.
+    mine = tuple(parse_pod(pod) for pod in pods if LABEL_UID not in pod["metadata"].get("labels", {}))
+    return WorkloadSeen(ref, raw, tuple(pod for pod in mine if not pod.ended))
+
+
+def _selector(selector: Json) -> str:
+    parts = [f"{key}={value}" for key, value in selector.get("matchLabels", {}).items()]
+    for item in selector.get("matchExpressions", []):
+        key, operator, values = item["key"], item["operator"], ",".join(item.get("values", []))
+        form = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": key,
+            "DoesNotExist": f"!{key}",
+        }
+        parts.append(form[operator])
+    return ",".join(parts)
+
+
+async def _jobs(cluster: Cluster, seen: Observed) -> tuple[JobSeen, ...]:
+    space, labels = seen.resource.namespace, f"{LABEL_UID}={seen.resource.uid}"
+    jobs = await cluster.list("Job", space, labels=labels)
+    if not jobs:
+        return ()
+    pods: dict[str, list[Json]] = {}
+    for pod in await cluster.list("Pod", space, labels=labels):
+        for owner in pod["metadata"].get("ownerReferences", []):
+            pods.setdefault(owner["uid"], []).append(pod)
+    found = []
+    for raw in jobs:
+        mine = sorted(pods.get(raw["metadata"]["uid"], []), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        job = JobSeen(raw, tuple(parse_pod(pod) for pod in mine))
+        found.append(replace(job, warnings=await _warnings(cluster, space, job, seen.now)))
+    return tuple(found)
+
+
+async def _warnings(cluster: Cluster, space: str, job: JobSeen, now: datetime) -> tuple[str, ...]:
+    """Read Warning events, oldest first, of a Job without a Pod or a Pod that does not start."""
+    if job.finished or now - from_text(job.raw["metadata"]["creationTimestamp"]) < PATIENCE:
+        return ()
+    waiting = [pod for pod in job.pods if not pod.ended and not _moving(pod)]
+    if job.pods and not waiting:
+        return ()
+    uid = waiting[-1].uid if waiting else job.uid
+    events = await cluster.list("Event", space, fields=f"involvedObject.uid={uid},type=Warning")
+    events.sort(key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return tuple(f"{event.get('reason', '')}: {event.get('message', '')}"[:600] for event in events)
+
+
+def _moving(pod: PodSeen) -> bool:
+    return any(container.running or container.exit_code is not None for container in pod.containers)

@@ -1,0 +1,88 @@
+"""From what was observed to one decision: a chain of guards in order of priority, then the step that the run is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrations.api.run import Step
+from dbmigrations.machine.decision import Decision, draft
+from dbmigrations.machine.deletion import abort, released
+from dbmigrations.machine.effects import CleanUp, DeleteJob, RemoveFinalizer
+from dbmigrations.machine.starting import follow_generation, restart_on_new_template, start_run
+from dbmigrations.machine.steps.backup import backup
+from dbmigrations.machine.steps.check import check
+from dbmigrations.machine.steps.inspect import inspect
+from dbmigrations.machine.steps.migrate import migrate
+from dbmigrations.machine.steps.probe import probe
+from dbmigrations.machine.steps.quiesce import quiesce
+from dbmigrations.machine.steps.recheck import recheck
+from dbmigrations.machine.steps.resume import put_back, resume, resume_rest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dbmigrations.machine.observed import Observed
+
+STEPS: dict[Step, Callable[[Observed], Decision]] = {
+    Step.INSPECT: inspect,
+    Step.CHECK: check,
+    Step.QUIESCE: quiesce,
+    Step.BACKUP: backup,
+    Step.MIGRATE: migrate,
+    Step.RECHECK: recheck,
+    Step.RESUME: resume,
+    Step.PROBE: probe,
+    Step.RESUME_REST: resume_rest,
+    Step.PUT_BACK: put_back,
+}
+
+
+def decide(o: Observed) -> Decision:
+    """Return what to do now. Never raises for anything that a user or a cluster can cause."""
+    for guard in GUARDS:
+        decision = guard(o)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last guard always decides")
+
+
+def hand_over(o: Observed) -> Decision | None:
+    """A run that ended gives its Jobs to the resource and lets go of it: nothing is left to undo."""
+    if o.run.active:
+        return None
+    if any(not job.owned for job in o.jobs):
+        return draft(o).do(CleanUp())
+    if o.has_finalizer:
+        return draft(o).do(RemoveFinalizer())
+    return None
+
+
+def at_rest(o: Observed) -> Decision | None:
+    """A run that ended, and a specification that asks for nothing else: a fixed point, which writes nothing."""
+    return None if o.run.active else Decision(o.status)
+
+
+def strays(o: Observed) -> Decision | None:
+    """Jobs of an earlier run that still do something are ended before this run does anything."""
+    for job in o.jobs:
+        if job.run != o.run.id and job.live:
+            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
+    return None
+
+
+def in_step(o: Observed) -> Decision | None:
+    """Go on where the run is."""
+    return STEPS[o.run.step](o)
+
+
+GUARDS: tuple[Callable[[Observed], Decision | None], ...] = (
+    released,  # being deleted, and nothing of ours holds it
+    start_run,  # before anything else, so that the very first write says Reconciling
+    abort,  # being deleted in the middle of a run
+    hand_over,  # a run that ended leaves nothing behind
+    follow_generation,  # an edit that means the same
+    at_rest,  # nothing to do
+    strays,  # two runs never work at the same time
+    restart_on_new_template,  # the application's surroundings changed before it was stopped
+    in_step,
+)

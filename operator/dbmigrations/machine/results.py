@@ -1,0 +1,69 @@
+"""What the runner's programs report in their termination message: one JSON object of at most 2 KiB.
+
+An unreadable or missing message is a lost fact (None), never a guess.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbmigrations.api.run import Backup, Fingerprint, Inspection
+from dbmigrations.api.wire import from_wire
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One program's report."""
+
+    ok: bool
+    reason: str = ""
+    message: str = ""
+    hint: str = ""
+    transient: bool = False
+    facts: Json = field(default_factory=dict)
+
+
+def parse_result(text: str) -> Result | None:
+    """Read a termination message; None where it is not one of ours, or was cut."""
+    try:
+        raw = json.loads(text)
+        if raw["v"] != 1:
+            return None
+        return Result(
+            bool(raw["ok"]),
+            str(raw.get("reason", "")),
+            str(raw.get("message", "")),
+            str(raw.get("hint", "")),
+            bool(raw.get("transient", False)),
+            dict(raw.get("facts", {})),
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def fingerprint_of(result: Result | None) -> Fingerprint | None:
+    """Return the fingerprint in a report, if there is one."""
+    raw = result.facts.get("fingerprint") if result else None
+    return from_wire(Fingerprint, raw) if raw else None
+
+
+def inspection_of(result: Result) -> Inspection:
+    """Return what Inspect saw beside the fingerprint."""
+    facts = result.facts
+    return Inspection(
+        server_version=str(facts.get("serverVersion", "")),
+        size_bytes=int(facts.get("sizeBytes", 0)),
+        database=str(facts.get("database", "")),
+        identity=str(facts.get("identity", {}).get("id", "")),
+        warnings=tuple(str(item) for item in facts.get("warnings", ())),
+    )
+
+
+def backup_of(result: Result) -> Backup:
+    """Return the dump of a Backup report. Raises TypeError where the report lacks its place."""
+    facts = {**result.facts, "note": result.facts.get("verifyNote", "")}
+    return from_wire(Backup, facts)

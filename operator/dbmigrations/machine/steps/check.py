@@ -1,0 +1,43 @@
+"""Check: the last look before anybody is disturbed. Quotas, Pod Security, policies refuse here, not in the outage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrations.api.clock import from_text, to_micro
+from dbmigrations.api.run import Step
+from dbmigrations.machine.decision import Decision, draft
+from dbmigrations.machine.effects import AddFinalizer, DryRun
+from dbmigrations.machine.ending import fail
+from dbmigrations.machine.pods import missing_reason
+from dbmigrations.machine.steps.inspect import originals
+
+if TYPE_CHECKING:
+    from dbmigrations.machine.observed import Observed
+
+
+def check(o: Observed) -> Decision:
+    """Dry-run every later Job and its Pod, take hold of the resource, then write down what will be stopped."""
+    if o.dry_run_of != o.run.id:
+        return _dry_run(o)
+    if not o.has_finalizer:
+        return draft(o).do(AddFinalizer())
+    # Originals are in the status before anything is scaled down.
+    begun = draft(o).run(workloads=originals(o))
+    if o.spec.online:
+        return begun.goto(Step.BACKUP if o.spec.backup else Step.MIGRATE).wait(0.0)
+    stopping = ", ".join(f"{w.kind}/{w.name} ({w.replicas})" for w in o.status.run.workloads) if o.status.run else ""
+    running = [f"{seen.ref} ({seen.replicas} -> 0)" for seen in o.workloads if seen.replicas]
+    begun = begun.run(down_since=to_micro(o.now)) if running else begun
+    words = f"stopping {', '.join(running)}" if running else f"nothing runs that must be stopped {stopping}".strip()
+    return begun.goto(Step.QUIESCE, words).note("Normal", "Stopping", words).wait(0.0)
+
+
+def _dry_run(o: Observed) -> Decision:
+    if o.problem is None:
+        return draft(o).do(DryRun())
+    words = f"the API server would not take a Pod of this run: {o.problem.message}"
+    if o.problem.passing and o.now < from_text(o.run.retry_until):
+        return draft(o).doing("Checking", f"{words} (trying again until {o.run.retry_until})").wait(5.0)
+    hint = "Allow it in this namespace, then set a new spec.retryToken."
+    return fail(o, missing_reason(o.problem.message, "PodRefused"), words, hint)

@@ -1,0 +1,98 @@
+"""Migrate: one Pod with gate, guard and the application's image. What happened is told by the guard, or read again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrations.api.run import Step
+from dbmigrations.machine.attempts import Lost, ensure_job, stuck
+from dbmigrations.machine.decision import LOOK_AGAIN, Decision, draft
+from dbmigrations.machine.ending import fail
+from dbmigrations.machine.judgement import Ended, judge
+from dbmigrations.machine.results import Result, fingerprint_of, parse_result
+from dbmigrations.manifests.migrate import GATE, GUARD, MAIN
+from dbmigrations.manifests.source import PodSource
+
+if TYPE_CHECKING:
+    from dbmigrations.machine.observed import JobSeen, Observed
+    from dbmigrations.machine.pods import PodSeen
+
+RETRY = "Correct it, then set a new spec.retryToken."
+
+
+def migrate(o: Observed) -> Decision:
+    """Create the Job, follow its Pod, judge what it left."""
+    if Step.MIGRATE not in o.run.attempts and (refusal := _template_changed(o)):
+        return fail(o, "PodTemplateChanged", refusal, "Set a new spec.retryToken.")
+    job = ensure_job(o, Step.MIGRATE)
+    if isinstance(job, Decision):
+        return job
+    if isinstance(job, Result):
+        return fail(o, job.reason, job.message, job.hint)
+    if isinstance(job, Lost):
+        return _unclear(o, "the Job was deleted before it reported")
+    if not job.pods:
+        return _unclear(o, "its Pod was deleted") if job.finished else draft(o).wait(LOOK_AGAIN)
+    ran = [pod for pod in job.pods if pod.container(MAIN).ever_ran]
+    if len(ran) > 1:
+        return _unclear(o, "two Pods ran it") if all(p.ended for p in job.pods) else draft(o).wait(LOOK_AGAIN)
+    return _ran(o, ran[0]) if ran else _not_started(o, job, job.pods[-1])
+
+
+def main_ever_ran(o: Observed) -> bool:
+    """Tell whether a Pod of this attempt was seen with the migration's command running or ended."""
+    attempt = o.run.attempts.get(Step.MIGRATE)
+    job = o.job(Step.MIGRATE, attempt.number) if attempt else None
+    return bool(job) and any(pod.container(MAIN).ever_ran for pod in (job.pods if job else ()))
+
+
+def _template_changed(o: Observed) -> str:
+    source = o.pod_source
+    if not isinstance(source, PodSource):
+        return source
+    if source.hash != o.run.template_hash:
+        return (
+            f"{o.spec.source} was edited while the application was stopped: what was inspected is no longer what runs"
+        )
+    return ""
+
+
+def _not_started(o: Observed, job: JobSeen, pod: PodSeen) -> Decision:
+    """The command has not run in this Pod: either it is still to come, or it is certain that it never will."""
+    gate, guard, main = pod.container(GATE), pod.container(GUARD), pod.container(MAIN)
+    if gate.exit_code:
+        result = parse_result(gate.result) or Result(False, "GateFailed", f"the gate ended with {gate.exit_code}")
+        return fail(o, result.reason, f"the migration was not let start: {result.message}", result.hint or RETRY)
+    if guard.restarts or (guard.exit_code and not main.start_failed):
+        ended = Result(False, "GuardFailed", "the guard ended before the migration could start")
+        result = parse_result(guard.last_result or guard.result) or ended
+        return fail(o, result.reason, f"the migration was not let start: {result.message}", result.hint or RETRY)
+    if main.start_failed:
+        message = f"the command {o.spec.migration['command']} could not be started: {main.message}"
+        return fail(o, "CommandNotFound", message, f"Correct migration.command or the image. {RETRY}")
+    if trouble := stuck(o, job, pod):
+        return fail(o, trouble.reason, f"the migration could not start: {trouble.message}", trouble.hint)
+    if pod.ended or pod.terminating:
+        return _unclear(o, f"its Pod ended before it was seen running ({pod.reason or 'no reason given'})")
+    return draft(o).wait(LOOK_AGAIN)
+
+
+def _ran(o: Observed, pod: PodSeen) -> Decision:
+    gate, guard, main = pod.container(GATE), pod.container(GUARD), pod.container(MAIN)
+    before = o.run.before or fingerprint_of(parse_result(gate.result))
+    if not o.run.started or o.run.before != before:
+        return draft(o).run(started=True, before=before).wait(0.0)
+    if not pod.ended:
+        return draft(o).wait(LOOK_AGAIN)
+    report = parse_result(guard.result)
+    after = fingerprint_of(report)
+    if guard.restarts or after is None or report is None:
+        begun = draft(o).run(exit_code=main.exit_code)
+        return begun.goto(Step.RECHECK, "the guard left no report: the database is read again").wait(0.0)
+    why = pod.reason or main.reason
+    return judge(o, Ended(before, after, main.exit_code, why, report.facts.get("lockWait"), pod.name))
+
+
+def _unclear(o: Observed, why: str) -> Decision:
+    """Nobody can say what the Pod did: its sessions are ended and the database is read again."""
+    return draft(o).goto(Step.RECHECK, f"{why}: the database is read again").wait(0.0)

@@ -1,0 +1,124 @@
+"""Resume and PutBack: the application comes back, with the new image after a migration, as it was after a failure.
+
+Workloads behind the probed Service start first, the others after the probe: if the new version is not healthy, its
+workers have not touched anything yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dbmigrations.api.clock import seconds_between
+from dbmigrations.api.conditions import RESUMED, TRUE
+from dbmigrations.api.durations import format_seconds
+from dbmigrations.api.run import Step
+from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft, step_deadline_passed
+from dbmigrations.machine.effects import DeleteJob, StartWorkload
+from dbmigrations.machine.ending import finish_failed, finish_succeeded, hold
+from dbmigrations.machine.versions import in_full
+from dbmigrations.manifests.workloads import new_images
+
+if TYPE_CHECKING:
+    from dbmigrations.api.run import Original
+    from dbmigrations.machine.observed import Observed, WorkloadSeen
+
+
+def resume(o: Observed) -> Decision:
+    """Start what the probe will ask (everything, where there is no probe), then probe."""
+    first = [seen for seen in o.workloads if _probed(o, seen)] or list(o.workloads)
+    waiting = _bring_back(o, first, new_image=True)
+    if waiting is not None:
+        return waiting
+    return draft(o).goto(Step.PROBE).wait(0.0)
+
+
+def resume_rest(o: Observed) -> Decision:
+    """Start the others; then the run is done."""
+    waiting = _bring_back(o, list(o.workloads), new_image=True)
+    return waiting if waiting is not None else _done(o)
+
+
+def put_back(o: Observed) -> Decision:
+    """Bring everything back as it was; nothing of this run may still work on the database meanwhile."""
+    for job in o.jobs:
+        if job.live:
+            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
+    waiting = _bring_back(o, list(o.workloads), new_image=False)
+    return waiting if waiting is not None else finish_failed(_measure(o))
+
+
+def start_effect(o: Observed, seen: WorkloadSeen, original: Original, *, new_image: bool) -> StartWorkload | None:
+    """Return what brings a workload back; None where it was done already."""
+    if seen.raw is None:
+        return None
+    old, new = o.run.old_image, o.run.old_image
+    if new_image and o.spec.set_image:
+        new = o.spec.image
+    replicas = original.replicas if seen.replicas == 0 and original.replicas else None
+    if replicas is None and not seen.held and not new_images(seen.raw, old, new):
+        return None
+    return StartWorkload(seen.ref, replicas, old, new)
+
+
+def _bring_back(o: Observed, group: list[WorkloadSeen], *, new_image: bool) -> Decision | None:
+    """Start one workload a pass, then wait for all; None once they are back."""
+    originals = {(w.kind, w.name): w for w in o.run.workloads}
+    for seen in group:
+        original = originals.get((seen.ref.kind, seen.ref.name))
+        effect = start_effect(o, seen, original, new_image=new_image) if original else None
+        if effect:
+            return draft(o).do(effect)
+    late = [seen for seen in group if not seen.back]
+    if not late:
+        return None
+    gone = [str(seen.ref) for seen in late if seen.raw is None]
+    if not gone and not step_deadline_passed(o, o.spec.resume_timeout):
+        return draft(o).wait(LOOK_AGAIN)
+    return _not_back(o, late, gone, new_image=new_image)
+
+
+def _not_back(o: Observed, late: list[WorkloadSeen], gone: list[str], *, new_image: bool) -> Decision:
+    if not new_image:
+        return finish_failed(_measure(o))
+    if gone:
+        message = f"the database was migrated, but {', '.join(gone)} was deleted meanwhile"
+        return hold(o, "WorkloadMissing", message, "Create it with the new image.", start=_measure(o))
+    states = "; ".join(f"{seen.ref}: {_state(seen)}" for seen in late)
+    message = f"the database was migrated, but the application was not ready within {o.spec.resume_timeout} s: {states}"
+    hint = f"Look at its Pods and logs. {in_full(o.run.revisions_reached)} is the database's version."
+    return hold(o, "NotReadyInTime", message, hint, start=_measure(o))
+
+
+def _state(seen: WorkloadSeen) -> str:
+    waiting = [f"{pod.name} {c.waiting}" for pod in seen.pods for c in pod.containers if c.waiting]
+    return f"{seen.ready_replicas} of {seen.replicas} ready" + (f" ({', '.join(waiting)[:300]})" if waiting else "")
+
+
+def _probed(o: Observed, seen: WorkloadSeen) -> bool:
+    """Tell whether the probe's Service selects this workload's Pods."""
+    selector = (o.service or {}).get("spec", {}).get("selector") or {}
+    if not selector or seen.raw is None:
+        return False
+    labels = seen.raw["spec"]["template"]["metadata"].get("labels", {})
+    return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _measure(o: Observed) -> Draft:
+    """Downtime counts from the first scale PATCH to the last workload ready."""
+    if not o.run.down_since or o.run.downtime:
+        return draft(o)
+    seconds = seconds_between(o.run.down_since, o.now)
+    return draft(o).run(downtime=format_seconds(seconds), downtime_seconds=round(seconds, 3))
+
+
+def _done(o: Observed) -> Decision:
+    begun = _measure(o)
+    run = begun.status.run or o.run
+    zero = [str(seen.ref) for seen in o.workloads if seen.replicas == 0]
+    words = "every workload is ready" + (f"; at 0 as before: {', '.join(zero)}" if zero else "")
+    begun = begun.set(RESUMED, TRUE, "Resumed", words)
+    message = f"the database is at {in_full(run.revisions_reached)}"
+    message += f"; the application was stopped for {run.downtime}" if run.downtime else "; no downtime"
+    if run.backup:
+        message += f"; backup: {run.backup.uri}"
+    return finish_succeeded(begun, "Migrated", message)
