@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import tools
 from .commands import run
-from .layout import Cluster
+
+if TYPE_CHECKING:
+    from .layout import Cluster
 
 COREFILE = """\
 .:53 {
@@ -28,9 +30,16 @@ READ = ["list", "watch"]
 
 def install(cluster: Cluster, dns_image: str) -> None:
     """Create the add-ons in an empty cluster."""
-    manifests = {"apiVersion": "v1", "kind": "List", "items": [*rights(), service(cluster.dns_address), config(), deployment(dns_image)]}
+    manifests = {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [*rights(), service(cluster.dns_address), config(), deployment(dns_image)],
+    }
     kubectl = tools.ensure("kubectl")
-    run([kubectl, f"--kubeconfig={cluster.kubeconfig}", "create", "--validate=false", "-f", "-"], stdin=json.dumps(manifests))
+    run(
+        [kubectl, f"--kubeconfig={cluster.kubeconfig}", "create", "--validate=false", "-f", "-"],
+        stdin=json.dumps(manifests),
+    )
 
 
 def _meta(name: str, **more: Any) -> dict[str, Any]:
@@ -63,7 +72,9 @@ def rights() -> list[dict[str, Any]]:
 
 def service(address: str) -> dict[str, Any]:
     """The address that the kubelet writes into each Pod's resolv.conf."""
-    ports = [{"name": name, "port": 53, "protocol": protocol} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))]
+    ports = [
+        {"name": name, "port": 53, "protocol": protocol} for name, protocol in (("dns", "UDP"), ("dns-tcp", "TCP"))
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -73,7 +84,7 @@ def service(address: str) -> dict[str, Any]:
 
 
 def config() -> dict[str, Any]:
-    """Short cache times: a test asks for a Service right after it was made. Nothing is forwarded: nothing outside can be reached."""
+    """Short cache times, as tests ask for a Service right after it was made; nothing outside can be reached anyway."""
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _meta("coredns"), "data": {"Corefile": COREFILE}}
 
 

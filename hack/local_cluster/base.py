@@ -9,15 +9,18 @@ import hashlib
 import os
 import shutil
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import hostsettings
-from .commands import environment, run, run_logged, succeeds
+from .commands import SYSTEM_PATH, environment, run, run_logged, succeeds
 from .hostsettings import KEYRING, MOUNT_POINTS, SUITE
 from .machine import IMAGE_PACKAGES, ensure_packages
 from .progress import step
 from .registry import locked
 from .settings import cache_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # As in the public slim images: what no container reads is not installed.
 DPKG_SETTINGS = """\
@@ -37,7 +40,16 @@ Dir::Cache::srcpkgcache "";
 Acquire::Languages "none";
 Acquire::GzipIndexes "true";
 """
-NEEDLESS = ("usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian", "var/lib/apt/lists", "var/cache/apt", "var/log")
+NEEDLESS = (
+    "usr/share/man",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "var/lib/apt/lists",
+    "var/cache/apt",
+    "var/log",
+)
+UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 KEY = hashlib.sha256("\n".join((DPKG_SETTINGS, APT_KEEPS_NOTHING, *NEEDLESS, *MOUNT_POINTS)).encode()).hexdigest()[:8]
 IMAGE = f"localhost/localkube/base:{SUITE}-{KEY}"
 
@@ -71,14 +83,24 @@ def _archive() -> Path:
     with step(f"fetching Debian {SUITE} for the base image (once, then cached)"):
         # In a mount namespace of its own: whatever debootstrap mounts goes with it, even if it is killed.
         run_logged(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase", f"--keyring={KEYRING}",
-             SUITE, tree, mirror],
+            [*UNSHARE, "debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, tree, mirror],
             cache_root() / "logs" / "debootstrap.log",
             env=environment(**({"http_proxy": proxy} if proxy else {})),
             now="look at /etc/apt: can this machine reach its mirror?",
-        )  # fmt: skip
+        )
         _slim(tree)
-        run(["tar", "--create", "--numeric-owner", "--one-file-system", "--exclude=./dev/*", f"--directory={tree}", f"--file={part}", "."])
+        run(
+            [
+                "tar",
+                "--create",
+                "--numeric-owner",
+                "--one-file-system",
+                "--exclude=./dev/*",
+                f"--directory={tree}",
+                f"--file={part}",
+                ".",
+            ]
+        )
     part.replace(archive)
     shutil.rmtree(tree)
     return archive
@@ -109,8 +131,7 @@ def _import(archive: Path) -> None:
         container = run(["buildah", "from", "--name", f"localkube-base-{os.getpid()}", "scratch"]).strip()
         try:
             run(["buildah", "add", container, archive, "/"])
-            run(["buildah", "config", "--cmd", "bash", "--env", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-                 container])  # fmt: skip
+            run(["buildah", "config", "--cmd", "bash", "--env", f"PATH={SYSTEM_PATH}", container])
             run(["buildah", "commit", "--quiet", container, IMAGE])
         finally:
             run(["buildah", "rm", container])

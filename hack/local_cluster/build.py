@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import base, hostsettings, tools
 from .commands import run_logged
@@ -16,6 +16,9 @@ from .errors import LocalKubeError
 from .machine import IMAGE_PACKAGES, ensure_packages, require_root
 from .progress import step
 from .settings import cache_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
 
 TAIL = 25  # lines of the output that are shown when a build fails
 
@@ -51,8 +54,20 @@ def build(wanted: Build) -> None:
 
 
 def command(wanted: Build, arguments: Mapping[str, str], mounts: Mapping[Path, str]) -> list[str | Path]:
-    """buildah's command line. The host's network and a mere chroot: both work inside of sandboxes, and mirrors are reached as from here."""
-    words: list[str | Path] = ["buildah", "bud", "--network", "host", "--isolation", "chroot", "--layers", "--pull-never"]
+    """buildah's command line.
+
+    The host's network and a mere chroot: both work inside of sandboxes, and mirrors are reached as from here.
+    """
+    words: list[str | Path] = [
+        "buildah",
+        "bud",
+        "--network",
+        "host",
+        "--isolation",
+        "chroot",
+        "--layers",
+        "--pull-never",
+    ]
     for source, target in mounts.items():
         words += ["--volume", f"{source}:{target}:ro"]
     for tag in wanted.tags:
@@ -65,7 +80,7 @@ def command(wanted: Build, arguments: Mapping[str, str], mounts: Mapping[Path, s
 
 
 def with_bases(dockerfile: str, given: Mapping[str, str]) -> dict[str, str]:
-    """The build arguments, and for each known base that the Dockerfile declares and nobody gave, the local image of it."""
+    """The build arguments, and the local image of each known base that the Dockerfile declares and nobody gave."""
     arguments = {"DEBIAN_FRONTEND": "noninteractive"} if declares(dockerfile, "DEBIAN_FRONTEND") else {}
     arguments |= given
     for name, ensure in BASES.items():

@@ -1,6 +1,6 @@
-"""The part of the cgroup tree that belongs to a cluster: the kubelet's Pods below it, and the node's own processes in `node`.
+"""The part of the cgroup tree that is a cluster's: the kubelet's Pods below it, the node's own processes in `node`.
 
-Works with both layouts: version 1 (a tree for each controller, as with containers on older systems) and version 2 (one tree).
+Works with both layouts: version 1 (a tree for each controller, as on older systems) and version 2 (one tree).
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .errors import NotReady
-from .layout import Cluster
+from .errors import NotReadyError
+
+if TYPE_CHECKING:
+    from .layout import Cluster
 
 ROOT = Path("/sys/fs/cgroup")
 UNIFIED_CONTROLLERS = ("cpuset", "cpu", "io", "memory", "hugetlb", "pids")
@@ -51,7 +54,9 @@ def remove(cluster: Cluster, within: float = 10.0) -> None:
             if not top.exists():
                 break
             if time.monotonic() > deadline:
-                raise NotReady(f"the cgroup {top} is still in use", now=f"see which process stays: cat {top}/**/cgroup.procs")
+                raise NotReadyError(
+                    f"the cgroup {top} is still in use", now=f"see which process stays: cat {top}/**/cgroup.procs"
+                )
             time.sleep(0.05)
         with contextlib.suppress(OSError):  # another cluster's groups are in it
             top.parent.rmdir()
@@ -71,7 +76,9 @@ def _delegate(group: Path) -> None:
     if not available.exists():
         return
     for controller in set(available.read_text().split()) & set(UNIFIED_CONTROLLERS):
-        with contextlib.suppress(OSError):  # a root that holds processes itself refuses some; the kubelet says which it misses
+        with contextlib.suppress(
+            OSError
+        ):  # a root that holds processes itself refuses some; the kubelet says which it misses
             (group / "cgroup.subtree_control").write_text(f"+{controller}")
 
 

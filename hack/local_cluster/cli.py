@@ -6,14 +6,19 @@ import argparse
 import os
 import re
 import shlex
+import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import build, docker, kubeconfig, lifecycle, load, registry, tools
 from .errors import LocalKubeError
-from .layout import Cluster
 from .progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .layout import Cluster
 
 DEFAULT_NAME = "kind"
 # These are kind's; where Docker runs they are handed over as they are.
@@ -76,25 +81,29 @@ def _build(options: argparse.Namespace) -> None:
 
 
 def _tools(options: argparse.Namespace) -> None:
-    print(_folders(options.names or ["kubectl", "helm"]))
+    print(":".join(str(_program(name).parent) for name in options.names or ["kubectl", "helm"]))
 
 
 def _env(options: argparse.Namespace) -> None:
     cluster = registry.find(options.name)
-    print(environment_line(cluster, _folders(["kubectl", "helm"])))
+    print(environment_line(cluster, [_program(name).parent for name in ("kubectl", "helm")]))
 
 
-def environment_line(cluster: Cluster | None, folders: str) -> str:
-    """What a person puts into the shell. Under Docker there is no cluster of ours: kind wrote into the usual kubeconfig."""
-    path = cluster.kubeconfig if cluster is not None else kubeconfig.user_path(None)
-    line = f"export PATH={shlex.quote(folders)}:$PATH KUBECONFIG={shlex.quote(str(path))}"
+def environment_line(cluster: Cluster | None, folders: Sequence[Path]) -> str:
+    """What a person puts into the shell. Under Docker no cluster is ours: kind wrote into the usual kubeconfig."""
+    on_path = os.environ.get("PATH", "").split(":")
+    path = ":".join(str(folder) for folder in dict.fromkeys(folders) if str(folder) not in on_path)
+    file = cluster.kubeconfig if cluster is not None else kubeconfig.user_path(None)
+    line = f"export PATH={shlex.quote(path) + ':' if path else ''}$PATH KUBECONFIG={shlex.quote(str(file))}"
     if cluster is not None and any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy")):
         line += f" NO_PROXY={cluster.node_address},{os.environ.get('NO_PROXY', '')}"
     return line
 
 
-def _folders(names: Sequence[str]) -> str:
-    return ":".join(str(tools.ensure(name).parent) for name in names)
+def _program(name: str) -> Path:
+    """A tool: where Docker runs, as it is on this machine (Go may be missing there), else of the cluster's version."""
+    found = shutil.which(name) if docker.engine_answers() else None
+    return Path(found) if found else tools.ensure(name)
 
 
 def seconds(text: str) -> float:
@@ -106,7 +115,9 @@ def seconds(text: str) -> float:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="localkube", description="A Kubernetes cluster for demo and tests; kind where Docker runs.")
+    parser = argparse.ArgumentParser(
+        prog="localkube", description="A Kubernetes cluster for demo and tests; kind where Docker runs."
+    )
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     create = _noun(verbs.add_parser("create", help="bring up a cluster"), "cluster", _create, kubeconfig_option=True)
     create.add_argument("--wait", type=seconds, metavar="TIME", help="how long it may take (default 3m)")
@@ -114,17 +125,28 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--config", help="not used without Docker")
     create.add_argument("--retain", action="store_true", help="not used without Docker: logs are always kept")
     _noun(verbs.add_parser("delete", help="end a cluster"), "cluster", _delete, kubeconfig_option=True)
-    getting = verbs.add_parser("get", help="clusters, or the kubeconfig of one").add_subparsers(required=True, metavar="WHAT")
+    getting = verbs.add_parser("get", help="clusters, or the kubeconfig of one").add_subparsers(
+        required=True, metavar="WHAT"
+    )
     getting.add_parser("clusters", help="names, one a line").set_defaults(run=_get_clusters)
     _named(getting.add_parser("kubeconfig", help="on stdout")).set_defaults(run=_get_kubeconfig)
-    _noun(verbs.add_parser("export", help="merge into a kubeconfig"), "kubeconfig", _export_kubeconfig, kubeconfig_option=True)
+    _noun(
+        verbs.add_parser("export", help="merge into a kubeconfig"),
+        "kubeconfig",
+        _export_kubeconfig,
+        kubeconfig_option=True,
+    )
     loading = _noun(verbs.add_parser("load", help="bring images into a cluster"), "docker-image", _load)
     loading.add_argument("tags", nargs="+", metavar="TAG")
     _build_parser(verbs.add_parser("build", help="build an image"))
     tools_parser = verbs.add_parser("tools", help="build tools if need be, print their folders as for PATH")
-    tools_parser.add_argument("names", nargs="*", metavar="TOOL", help=f"kubectl and helm unless named; of {', '.join(tools.PACKAGES)}")
+    tools_parser.add_argument(
+        "names", nargs="*", metavar="TOOL", help=f"kubectl and helm unless named; of {', '.join(tools.PACKAGES)}"
+    )
     tools_parser.set_defaults(run=_tools)
-    _named(verbs.add_parser("env", help="print one line that puts kubectl, helm and the kubeconfig into a shell")).set_defaults(run=_env)
+    _named(
+        verbs.add_parser("env", help="print one line that puts kubectl, helm and the kubeconfig into a shell")
+    ).set_defaults(run=_env)
     return parser
 
 
@@ -139,7 +161,9 @@ def _noun(
 ) -> argparse.ArgumentParser:
     parser = _named(verb.add_subparsers(required=True, metavar="WHAT").add_parser(noun))
     if kubeconfig_option:
-        parser.add_argument("--kubeconfig", type=Path, metavar="FILE", help="the file to change (default: KUBECONFIG, ~/.kube/config)")
+        parser.add_argument(
+            "--kubeconfig", type=Path, metavar="FILE", help="the file to change (default: KUBECONFIG, ~/.kube/config)"
+        )
     parser.set_defaults(run=run)
     return parser
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .errors import CommandFailed
+from .errors import CommandError
 from .settings import verbose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 # `su` without a dash leaves root with a PATH in which neither nft nor ip is found.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -32,7 +35,7 @@ def run(
 ) -> str:
     """Run to the end and return stdout.
 
-    Raises CommandFailed with the last line that the program wrote to stderr.
+    Raises CommandError with the last line that the program wrote to stderr.
     """
     command = [str(arg) for arg in args]
     try:
@@ -41,11 +44,11 @@ def run(
             timeout=timeout, stdin=subprocess.DEVNULL if stdin is None else None,
         )  # fmt: skip
     except FileNotFoundError as error:
-        raise CommandFailed(f"{command[0]} is not there", now=now or "install it, or look at PATH") from error
+        raise CommandError(f"{command[0]} is not there", now=now or "install it, or look at PATH") from error
     except subprocess.TimeoutExpired as error:
-        raise CommandFailed(f"`{_short(command)}` did not end within {timeout:.0f} s", now=now) from error
+        raise CommandError(f"`{_short(command)}` did not end within {timeout:.0f} s", now=now) from error
     if done.returncode != 0:
-        raise CommandFailed(
+        raise CommandError(
             f"`{_short(command)}` ended with {done.returncode}: {_last_line(done.stderr or done.stdout)}", now=now
         )
     return done.stdout
@@ -95,7 +98,7 @@ def run_logged(
         if tail and not verbose():
             sys.stderr.write("".join(f"   | {line}\n" for line in lines[-tail:]))
         last = lines[-1].strip() if lines else "it said nothing"
-        raise CommandFailed(f"`{_short(command)}` ended with {process.returncode}: {last}", now=now, log=log)
+        raise CommandError(f"`{_short(command)}` ended with {process.returncode}: {last}", now=now, log=log)
 
 
 def _short(command: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import tools
 from .layout import API_PORT, Cluster
@@ -10,11 +10,16 @@ from .registry import write_atomically
 from .settings import audit
 from .supervisor import Unit
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 ETCD = "http://127.0.0.1:2379"  # only processes of the node itself reach its loopback
 API_LISTENS = f"tcp:127.0.0.1:{API_PORT}"
 # The defaults are meant for large clusters; at 20 requests a second the controllers alone need 5 s to start.
 FAST = ("--kube-api-qps=200", "--kube-api-burst=400")
-API_IS_READY = f"ready:127.0.0.1:{API_PORT}"  # earlier, the roles are missing: some components end, others wait for long
+API_IS_READY = (
+    f"ready:127.0.0.1:{API_PORT}"  # earlier, the roles are missing: some components end, others wait for long
+)
 
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1

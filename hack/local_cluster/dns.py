@@ -1,4 +1,4 @@
-"""One question to the cluster's name server through its Service: only if kube-proxy, the Pod and the API watch work does it answer."""
+"""One question to the cluster's name server through its Service: answered only if kube-proxy, Pods and watches work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def answers(server: str, timeout: float = 0.5) -> bool:
     """Whether the name server at this address knows the API server's Service."""
     identity = os.urandom(2)
     question = b"".join(bytes([len(label)]) + label.encode() for label in NAME.split(".")) + b"\0"
-    query = identity + struct.pack(">5H", RECURSION_DESIRED, 1, 0, 0, 0) + question + struct.pack(">2H", TYPE_A, CLASS_IN)
+    query = (
+        identity + struct.pack(">5H", RECURSION_DESIRED, 1, 0, 0, 0) + question + struct.pack(">2H", TYPE_A, CLASS_IN)
+    )
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(timeout)
         try:
@@ -27,4 +29,4 @@ def answers(server: str, timeout: float = 0.5) -> bool:
     if len(reply) < 12 or reply[:2] != identity:
         return False
     flags, _, answer_count = struct.unpack(">3H", reply[2:8])
-    return flags & 0xF == NO_ERROR and answer_count > 0
+    return bool(flags & 0xF == NO_ERROR and answer_count > 0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .commands import succeeds
-from .errors import MachineUnfit
+from .errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ANSWER_SECONDS = 10.0
 
@@ -25,7 +27,7 @@ def hand_over(program: str, arguments: Sequence[str]) -> NoReturn:
     """Become kind or docker, with the very same arguments."""
     path = shutil.which(program)
     if path is None:
-        raise MachineUnfit(
+        raise MachineError(
             f"a Docker engine answers, but {program} is not on the PATH",
             now=f"install {program}, or set LOCALKUBE_ENGINE=own for a cluster without Docker",
         )

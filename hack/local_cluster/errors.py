@@ -1,16 +1,19 @@
 """What can go wrong, as one line each: what happened, why, what to do now, and where the log is.
 
 LocalKubeError
- ├── MachineUnfit     the machine lacks something that cannot be installed from here
- ├── CommandFailed    a program that was called ended with an error
- ├── NotReady         something did not come up in time
- ├── AlreadyExists    a cluster of this name is up
- └── NotFound         no such cluster, image or tool
+ ├── MachineError        the machine lacks something that cannot be installed from here
+ ├── CommandError        a program that was called ended with an error
+ ├── NotReadyError       something did not come up in time
+ ├── AlreadyExistsError  a cluster of this name is up
+ └── NotFoundError       no such cluster, image or tool
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class LocalKubeError(Exception):
@@ -31,21 +34,21 @@ class LocalKubeError(Exception):
         return "; ".join(parts)
 
 
-class MachineUnfit(LocalKubeError):
+class MachineError(LocalKubeError):
     """The machine lacks something that cannot be installed from here."""
 
 
-class CommandFailed(LocalKubeError):
+class CommandError(LocalKubeError):
     """A program that was called ended with an error."""
 
 
-class NotReady(LocalKubeError):
+class NotReadyError(LocalKubeError):
     """Something did not come up in time."""
 
 
-class AlreadyExists(LocalKubeError):
+class AlreadyExistsError(LocalKubeError):
     """A cluster of this name is up."""
 
 
-class NotFound(LocalKubeError):
+class NotFoundError(LocalKubeError):
     """No such cluster, image or tool."""

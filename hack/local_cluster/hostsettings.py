@@ -1,7 +1,7 @@
 """What this machine knows about reaching packages (mirrors, proxies, certificates), made usable inside of image builds.
 
-Everything is mounted read-only while a build runs and never becomes a part of an image. No address stands in this project: a mirror is
-the one that this machine's apt uses, an index the one that its pip uses.
+Everything is mounted read-only while a build runs and never becomes a part of an image. No address stands in this
+project: a mirror is the one that this machine's apt uses, an index the one that its pip uses.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ from __future__ import annotations
 import configparser
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .commands import run
-from .errors import MachineUnfit
+from .errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SUITE = "trixie"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -39,7 +42,9 @@ def mirrors(apt: Path = Path("/etc/apt"), codename: str | None = None) -> tuple[
         if f"{codename}-security" in suites:
             security = security or uri
     if archive is None:
-        raise MachineUnfit(f"{apt} names no mirror for {codename}", now="base images come from the mirror that this machine uses")
+        raise MachineError(
+            f"{apt} names no mirror for {codename}", now="base images come from the mirror that this machine uses"
+        )
     return archive, security
 
 

@@ -1,4 +1,4 @@
-"""Kubeconfigs: the components' own, and the user's, into which a cluster is merged and out of which it is taken again."""
+"""Kubeconfigs: the components' own, and the user's, into which a cluster is merged and out of which it is taken."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import base64
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import tools
 from .commands import run, succeeds
-from .layout import Cluster
 from .registry import write_atomically
+
+if TYPE_CHECKING:
+    from .layout import Cluster
 
 COMPONENTS = ("kubelet", "controller-manager", "scheduler", "proxy", "admin")
 
@@ -63,7 +66,8 @@ def merge(cluster: Cluster, path: Path) -> None:
     if not path.exists() or path.stat().st_size == 0:
         write_atomically(path, cluster.kubeconfig.read_text(), mode=0o600)
         return
-    name, edit = cluster.context, [tools.ensure("kubectl"), "config", f"--kubeconfig={path}"]
+    name = cluster.context
+    edit = [str(tools.ensure("kubectl")), "config", f"--kubeconfig={path}"]
     ca, cert, key = (cluster.pki / file for file in ("ca.crt", "admin.crt", "admin.key"))
     run([*edit, "set-cluster", name, f"--server={cluster.server}", f"--certificate-authority={ca}", "--embed-certs"])
     run([*edit, "set-credentials", name, f"--client-certificate={cert}", f"--client-key={key}", "--embed-certs"])
@@ -76,7 +80,7 @@ def remove(context: str, path: Path) -> None:
     kubectl = tools.tool("kubectl").path
     if not path.exists() or path.stat().st_size == 0 or not kubectl.exists():
         return
-    edit = [kubectl, "config", f"--kubeconfig={path}"]
+    edit = [str(kubectl), "config", f"--kubeconfig={path}"]
     current = run([*edit, "view", "-o", "jsonpath={.current-context}"]).strip()
     for verb in ("delete-context", "delete-cluster", "delete-user"):
         succeeds([*edit, verb, context])

@@ -58,6 +58,14 @@ class Cluster:
         return f"localkube{self.slot}"
 
     @property
+    def link_taken(self) -> bool:
+        """Whether an interface of this name belongs to somebody else (another state folder of this machine)."""
+        try:
+            return Path("/sys/class/net", self.link, "ifalias").read_text().strip() != str(self.folder)
+        except FileNotFoundError:
+            return False
+
+    @property
     def host_address(self) -> str:
         return f"198.18.{4 * self.slot + 2}.1"
 

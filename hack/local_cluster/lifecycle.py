@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import addons, api, control_plane, dns, kubeconfig, namespace, network, node, node_images, pki, registry, tools
-from .errors import AlreadyExists, LocalKubeError, NotReady
+from .errors import AlreadyExistsError, LocalKubeError, NotReadyError
 from .layout import Cluster, check_name
 from .machine import NODE_PACKAGES, ensure_packages, require_debian, require_root
 from .progress import say, step
 from .settings import state_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 DEFAULT_WAIT_SECONDS = 180.0
 LOOK_SECONDS = 0.05
@@ -21,7 +24,10 @@ SICK_AFTER_SECONDS = 15.0  # a busy machine may leave an API server without an a
 
 
 def create(name: str, user_kubeconfig: Path | None, wait_seconds: float = DEFAULT_WAIT_SECONDS) -> Cluster:
-    """Bring up a cluster to a Ready node with cluster DNS, or raise. What a killed one left is cleared first; its images are kept."""
+    """Bring up a cluster to a Ready node with cluster DNS, or raise.
+
+    What a killed one left is cleared first; its images are kept.
+    """
     check_name(name)
     require_root()
     require_debian()
@@ -89,8 +95,9 @@ def _refuse_if_up(name: str) -> None:
     deadline = time.monotonic() + SICK_AFTER_SECONDS
     while time.monotonic() < deadline:
         if api.healthy(cluster):
-            raise AlreadyExists(
-                f"the node(s) of a cluster {name!r} already exist", now=f"use it, or hack/localkube delete cluster --name {name}"
+            raise AlreadyExistsError(
+                f"the node(s) of a cluster {name!r} already exist",
+                now=f"use it, or hack/localkube delete cluster --name {name}",
             )
         time.sleep(LOOK_SECONDS)
     say(f"   the cluster {name} is there but does not answer: it is made anew")
@@ -98,22 +105,33 @@ def _refuse_if_up(name: str) -> None:
 
 def _bring_up(cluster: Cluster, deadline: float) -> None:
     with step("starting containerd, loading the node's images", quick=True):
-        _wait(cluster.containerd_socket.is_socket, deadline, "containerd does not answer", cluster.logs / "containerd.log")
+        _wait(
+            cluster.containerd_socket.is_socket, deadline, "containerd does not answer", cluster.logs / "containerd.log"
+        )
         node_images.garbage(cluster)
         node_images.import_all(cluster)
     with step("starting the API server", quick=True):
-        _wait(lambda: api.healthy(cluster), deadline, "the API server is not ready", cluster.logs / "kube-apiserver.log")
+        _wait(
+            lambda: api.healthy(cluster), deadline, "the API server is not ready", cluster.logs / "kube-apiserver.log"
+        )
         addons.install(cluster, node_images.COREDNS.name)
     with step("waiting for the node and for cluster DNS", quick=True):
         _wait(lambda: api.node_ready(cluster), deadline, "the node is not Ready", cluster.logs / "kubelet.log")
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         log = cluster.logs / "kube-controller-manager.log"
         _wait(lambda: api.get(cluster, account) is not None, deadline, "the default service account is not made", log)
-        _wait(lambda: dns.answers(cluster.dns_address), deadline, "cluster DNS does not answer", cluster.logs / "kube-proxy.log")
+        _wait(
+            lambda: dns.answers(cluster.dns_address),
+            deadline,
+            "cluster DNS does not answer",
+            cluster.logs / "kube-proxy.log",
+        )
 
 
 def _wait(condition: Callable[[], bool], deadline: float, otherwise: str, log: Path) -> None:
     while not condition():
         if time.monotonic() > deadline:
-            raise NotReady(f"{otherwise} in the time that was given", now="give it more by --wait 5m, or look at", log=log)
+            raise NotReadyError(
+                f"{otherwise} in the time that was given", now="give it more by --wait 5m, or look at", log=log
+            )
         time.sleep(LOOK_SECONDS)

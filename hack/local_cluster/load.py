@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import containerd
+from . import archive, containerd
 from .commands import run, succeeds
-from .errors import LocalKubeError, NotFound
-from .layout import Cluster
+from .errors import LocalKubeError, NotFoundError
 from .progress import step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .layout import Cluster
 
 # Kept at the image inside of containerd, so that it is never said of an image that is not there.
 ID_LABEL = "dbmigrations.dev/image-id"
@@ -22,16 +26,20 @@ def load(cluster: Cluster, tags: Sequence[str]) -> None:
         name, identity = qualified(tag), image_id(tag)
         if is_loaded(cluster, name, identity):
             continue
-        with step(f"loading {tag} into {cluster.name}", quick=True), tempfile.TemporaryDirectory(dir=cluster.folder) as folder:
-            archive = Path(folder) / "image.tar"
-            # Layers stay as they are: squeezing them takes longer than everything else, and nothing leaves this machine.
-            run(["buildah", "push", "--quiet", "--disable-compression", identity, f"oci-archive:{archive}:{name}"])
-            import_archive(cluster, archive, name, identity)
+        with (
+            step(f"loading {tag} into {cluster.name}", quick=True),
+            tempfile.TemporaryDirectory(dir=cluster.folder) as folder,
+        ):
+            file = Path(folder) / "image.tar"
+            archive.export(
+                identity, name, file, present=set(containerd.ctr(cluster, "content", "list", "--quiet").split())
+            )
+            import_archive(cluster, file, name, identity)
 
 
-def import_archive(cluster: Cluster, archive: Path, name: str, identity: str) -> None:
+def import_archive(cluster: Cluster, file: Path, name: str, identity: str) -> None:
     """Import an archive that holds one image under its full name."""
-    containerd.ctr(cluster, "images", "import", archive)
+    containerd.ctr(cluster, "images", "import", file)
     containerd.ctr(cluster, "images", "label", name, f"{ID_LABEL}={identity}")
 
 
@@ -46,7 +54,7 @@ def image_id(tag: str) -> str:
     for name in (f"localhost/{tag}", tag):
         if succeeds(["buildah", "inspect", "--type", "image", name]):
             return run(["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", name]).strip()
-    raise NotFound(f"no image {tag!r} was built here", now=f"hack/localkube build -t {tag} DIR")
+    raise NotFoundError(f"no image {tag!r} was built here", now=f"hack/localkube build -t {tag} DIR")
 
 
 def qualified(tag: str) -> str:
@@ -54,7 +62,9 @@ def qualified(tag: str) -> str:
     tag = tag.removeprefix("localhost/")
     first, slash, _ = tag.partition("/")
     if ":" not in tag.rpartition("/")[2]:
-        raise LocalKubeError(f"the image {tag!r} has no tag", now=f"give it one that is not `latest`, such as {tag}:dev")
+        raise LocalKubeError(
+            f"the image {tag!r} has no tag", now=f"give it one that is not `latest`, such as {tag}:dev"
+        )
     if slash and ("." in first or ":" in first):
         return tag
     return f"docker.io/{tag}" if slash else f"docker.io/library/{tag}"

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from .commands import SYSTEM_PATH, environment, run, run_logged
-from .errors import CommandFailed, MachineUnfit
+from .errors import CommandError, MachineError
 from .progress import step
 from .registry import locked
 from .settings import cache_root
@@ -33,8 +33,9 @@ IMAGE_PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 
 def require_root() -> None:
     if os.geteuid() != 0:
-        raise MachineUnfit(
-            "a cluster without Docker needs root (network namespaces, mounts, cgroups)", now="run it as root, or start Docker"
+        raise MachineError(
+            "a cluster without Docker needs root (network namespaces, mounts, cgroups)",
+            now="run it as root, or start Docker",
         )
 
 
@@ -43,7 +44,7 @@ def require_debian() -> None:
     release = _os_release()
     version = release.get("VERSION_ID", "0").split(".")[0]
     if release.get("ID") != "debian" or not version.isdigit() or int(version) < OLDEST_DEBIAN:
-        raise MachineUnfit(
+        raise MachineError(
             f"a cluster without Docker needs Debian {OLDEST_DEBIAN} or newer, and this is "
             f"{release.get('PRETTY_NAME', 'unknown')}",
             now="start Docker (kind is used then), or use a Debian machine",
@@ -54,12 +55,16 @@ def require_go() -> str:
     """The path of a Go that can build the components."""
     go = shutil.which("go", path=environment()["PATH"]) or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
-        raise MachineUnfit(f"Go {_dotted(OLDEST_GO)} or newer is needed, and none is on the PATH", now="install it: https://go.dev/dl")
+        raise MachineError(
+            f"Go {_dotted(OLDEST_GO)} or newer is needed, and none is on the PATH", now="install it: https://go.dev/dl"
+        )
     text = run([go, "env", "GOVERSION"]).strip()
     match = re.match(r"go(\d+)\.(\d+)", text)
     # A development build calls itself `devel …`; whoever has one knows what it is.
     if match and (int(match[1]), int(match[2])) < OLDEST_GO:
-        raise MachineUnfit(f"Go {_dotted(OLDEST_GO)} or newer is needed, and {go} is {text}", now="install it: https://go.dev/dl")
+        raise MachineError(
+            f"Go {_dotted(OLDEST_GO)} or newer is needed, and {go} is {text}", now="install it: https://go.dev/dl"
+        )
     return go
 
 
@@ -75,7 +80,7 @@ def ensure_packages(packages: dict[str, str]) -> None:
         with step(f"installing Debian packages: {' '.join(missing)}"):
             _apt_install(missing)
     if missing := missing_packages(packages):
-        raise MachineUnfit(f"installed, yet not found: {' '.join(missing)}", now="look at `dpkg -L` of these packages")
+        raise MachineError(f"installed, yet not found: {' '.join(missing)}", now="look at `dpkg -L` of these packages")
 
 
 def missing_packages(packages: dict[str, str]) -> list[str]:
@@ -94,7 +99,7 @@ def _apt_install(packages: list[str]) -> None:
     now = "look at /etc/apt: can this machine reach its mirror?"
     try:
         run_logged(install, log, env=env)
-    except CommandFailed:
+    except CommandError:
         # The lists may be missing or old: fetch them and try once more.
         run_logged(["apt-get", "-o", "DPkg::Lock::Timeout=300", "update"], log, env=env, now=now)
         run_logged(install, log, env=env, now=now)

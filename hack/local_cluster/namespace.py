@@ -6,17 +6,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import cgroups, network
 from .commands import SYSTEM_PATH, environment
-from .errors import NotReady
-from .layout import Cluster
+from .errors import NotReadyError
 from .processes import Process
 from .registry import record_process, recorded_process, write_atomically
 from .supervisor import Spec, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .layout import Cluster
 
 SUPERVISOR = Path(__file__).with_name("supervisor.py")
 
@@ -39,16 +43,22 @@ def start(cluster: Cluster, units: Sequence[Unit]) -> Process:
     log = cluster.logs / "node.log"
     # A session of its own, no terminal, no open files of ours: it outlives the shell that called.
     launcher = subprocess.Popen(
-        [sys.executable, "-I", SUPERVISOR, file, log], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True, cwd="/", env=environment(),
-    )  # fmt: skip
+        [sys.executable, "-I", SUPERVISOR, file, log],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        cwd="/",
+        env=environment(),
+    )
     assert launcher.stdin is not None
     assert launcher.stdout is not None
     assert launcher.stderr is not None
     with launcher:
         answer = launcher.stdout.readline().strip()
         if not answer.isdigit():
-            raise NotReady(f"the node's first process did not start: {launcher.stderr.read().strip()}", log=log)
+            raise NotReadyError(f"the node's first process did not start: {launcher.stderr.read().strip()}", log=log)
         process = Process.of(int(answer))
         record_process(cluster, process)
         cgroups.create(cluster)

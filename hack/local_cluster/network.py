@@ -1,7 +1,8 @@
 """The link between this machine and a node, and what Pods are connected by.
 
-The node has a network namespace of its own, so kube-proxy's tables, the Pods' interfaces and every port live and die with it. On this
-machine there is one interface for each cluster (its routes go with it), and one route that keeps the whole range from leaving.
+The node has a network namespace of its own, so kube-proxy's tables, the Pods' interfaces and every port live and die
+with it. On this machine there is one interface for each cluster (its routes go with it), and one route that keeps the
+whole range from leaving.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def connect(cluster: Cluster, pid: int) -> None:
     remove_link(cluster)
     run(["ip", "route", "replace", *FENCE])
     run(["ip", "link", "add", cluster.link, "type", "veth", "peer", "name", NODE_INTERFACE, "netns", str(pid)])
+    run(["ip", "link", "set", cluster.link, "alias", str(cluster.folder)])
     run(["ip", "addr", "add", f"{cluster.host_address}/24", "dev", cluster.link])
     run(["ip", "link", "set", cluster.link, "up"])
     run([*inside, "link", "set", "lo", "up"])
@@ -37,7 +39,7 @@ def connect(cluster: Cluster, pid: int) -> None:
 
 def remove_link(cluster: Cluster) -> None:
     """Remove the interface of this cluster, and with it its routes."""
-    if Path("/sys/class/net", cluster.link).exists():
+    if Path("/sys/class/net", cluster.link).exists() and not cluster.link_taken:
         run(["ip", "link", "delete", cluster.link])
 
 
@@ -52,8 +54,8 @@ def remove_fence_if_last(cluster: Cluster) -> None:
 def write_cni(cluster: Cluster) -> Path:
     """The CNI configuration's folder.
 
-    Point-to-point links instead of a bridge: every packet between two Pods is routed, so that the replies of a Service's Pod are changed
-    back by the same rules, whether or not the kernel filters bridges (br_netfilter).
+    Point-to-point links instead of a bridge: every packet between two Pods is routed, so that replies of a Service's
+    Pod are changed back by the same rules, whether or not the kernel filters bridges (br_netfilter).
     """
     folder = cluster.config / "cni"
     network = {

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import containerd, network, tools
 from .commands import SYSTEM_PATH
 from .control_plane import API_IS_READY, API_LISTENS
-from .layout import Cluster
 from .registry import write_atomically
 from .supervisor import Unit
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .layout import Cluster
 
 MAX_PODS = 200
 
@@ -27,7 +31,11 @@ def units(cluster: Cluster, sandbox_image: str) -> list[Unit]:
         f"--node-ip={cluster.node_address}",
         f"--hostname-override={cluster.node}",
     )
-    proxy = (str(tools.ensure("kube-proxy")), f"--config={_proxy_config(cluster)}", f"--hostname-override={cluster.node}")
+    proxy = (
+        str(tools.ensure("kube-proxy")),
+        f"--config={_proxy_config(cluster)}",
+        f"--hostname-override={cluster.node}",
+    )
     return [
         Unit("containerd", (program, "--config", str(toml))),
         Unit("kubelet", kubelet, (API_LISTENS, f"unix:{cluster.containerd_socket}")),
@@ -61,7 +69,12 @@ def _kubelet_config(cluster: Cluster) -> Path:
         # A full disk of the machine must not evict Pods or delete images that nobody could fetch again.
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
-        "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
+        "evictionHard": {
+            "memory.available": "50Mi",
+            "nodefs.available": "0%",
+            "nodefs.inodesFree": "0%",
+            "imagefs.available": "0%",
+        },
         "serializeImagePulls": False,
         "registryPullQPS": 0,
         "eventRecordQPS": 0,

@@ -6,13 +6,15 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import containerd, load, tools
+from . import archive, containerd, load, tools
 from .build import Build, build
-from .commands import run
-from .layout import Cluster
 from .registry import locked
 from .settings import IMAGES, cache_root
+
+if TYPE_CHECKING:
+    from .layout import Cluster
 
 
 @dataclass(frozen=True)
@@ -71,5 +73,5 @@ def _build(image: NodeImage, program: Path) -> None:
     image.archive.parent.mkdir(parents=True, exist_ok=True)
     part = image.archive.with_suffix(".part")
     part.unlink(missing_ok=True)
-    run(["buildah", "push", "--quiet", "--disable-compression", load.image_id(image.tag), f"oci-archive:{part}:{image.name}"])
+    archive.export(load.image_id(image.tag), image.name, part)
     part.replace(image.archive)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .commands import run, succeeds
-from .layout import Cluster
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .layout import Cluster
 
 DAYS = 365
 MONTH_SECONDS = 30 * 24 * 3600
@@ -44,9 +48,10 @@ class Identity:
 def identities(cluster: Cluster) -> tuple[Identity, ...]:
     """Everyone who needs a certificate in this cluster."""
     server_names = (
-        "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", "DNS:kubernetes.default.svc.cluster.local",
-        "DNS:localhost", f"DNS:{cluster.node}", "IP:127.0.0.1", f"IP:{cluster.node_address}", f"IP:{cluster.api_service_address}",
-    )  # fmt: skip
+        *(f"DNS:kubernetes{suffix}" for suffix in ("", ".default", ".default.svc", ".default.svc.cluster.local")),
+        *("DNS:localhost", f"DNS:{cluster.node}"),
+        *("IP:127.0.0.1", f"IP:{cluster.node_address}", f"IP:{cluster.api_service_address}"),
+    )
     node_names = (f"DNS:{cluster.node}", f"IP:{cluster.node_address}")
     return (
         Identity("apiserver", "kube-apiserver", usage="serverAuth", names=server_names),
@@ -63,7 +68,15 @@ def identities(cluster: Cluster) -> tuple[Identity, ...]:
 def ensure(cluster: Cluster) -> None:
     """Make all keys of a cluster, unless they are there and good for another month."""
     folder = cluster.pki
-    still_good = ["openssl", "x509", "-checkend", str(MONTH_SECONDS), "-noout", "-in", folder / "apiserver.crt"]
+    still_good: list[str | Path] = [
+        "openssl",
+        "x509",
+        "-checkend",
+        str(MONTH_SECONDS),
+        "-noout",
+        "-in",
+        folder / "apiserver.crt",
+    ]
     if (folder / COMPLETE).exists() and succeeds(still_good):
         return
     shutil.rmtree(folder, ignore_errors=True)
@@ -87,7 +100,7 @@ def _make_leaf(folder: Path, identity: Identity) -> None:
     if identity.names:
         extensions += f"subjectAltName={','.join(identity.names)}\n"
     organisation = f"/O={identity.group}" if identity.group else ""
-    authority = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial"]
+    authority: list[str | Path] = ["-CA", folder / "ca.crt", "-CAkey", folder / "ca.key", "-CAcreateserial"]
     _sign_request(folder, identity.file, f"{organisation}/CN={identity.user}", extensions, authority)
 
 

@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import NotReady
+from .errors import NotReadyError
 
 START_TIME_FIELD = 22  # of /proc/<pid>/stat, counted from 1, in clock ticks since boot (proc(5))
 
@@ -51,8 +51,10 @@ class Process:
             poll = select.poll()
             poll.register(handle, select.POLLIN)
             if not poll.poll(within * 1000):
-                raise NotReady(f"process {self.pid} did not end within {within:.0f} s of SIGKILL",
-                               now="look at /proc/<pid>/stack: a program that hangs in the kernel cannot be ended")  # fmt: skip
+                raise NotReadyError(
+                    f"process {self.pid} did not end within {within:.0f} s of SIGKILL",
+                    now=f"it hangs in the kernel: look at /proc/{self.pid}/stack",
+                )
             return True
         finally:
             os.close(handle)

@@ -1,6 +1,7 @@
 """Which clusters there are, and who may change one: folders, a small record in each, and file locks.
 
-A cluster's folder holds `cluster.json` (its slot), `process.json` (the node's first process) and, once everything came up, `ready`.
+A cluster's folder holds `cluster.json` (its slot), `process.json` (the node's first process) and, once everything came
+up, `ready`.
 """
 
 from __future__ import annotations
@@ -8,16 +9,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import shutil
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .errors import LocalKubeError, NotFound
+from .errors import LocalKubeError, NotFoundError
 from .layout import SLOTS, Cluster
 from .processes import Process
 from .progress import say
 from .settings import state_root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 RECORD = "cluster.json"
 PROCESS = "process.json"
@@ -52,7 +57,8 @@ def find(name: str) -> Cluster | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise LocalKubeError(
-            f"{state_root() / name / RECORD} cannot be read: {error}", now=f"remove {state_root() / name} and create it again"
+            f"{state_root() / name / RECORD} cannot be read: {error}",
+            now=f"remove {state_root() / name} and create it again",
         ) from error
 
 
@@ -64,11 +70,13 @@ def known() -> list[Cluster]:
 
 
 def running(name: str) -> Cluster:
-    """The cluster of this name, if it is up; raises NotFound with what to do."""
+    """The cluster of this name, if it is up; raises NotFoundError with what to do."""
     cluster = find(name)
     if cluster is None or not is_up(cluster):
         names = ", ".join(cluster.name for cluster in known() if is_up(cluster)) or "none"
-        raise NotFound(f"no cluster {name!r} is up (up are: {names})", now=f"hack/localkube create cluster --name {name}")
+        raise NotFoundError(
+            f"no cluster {name!r} is up (up are: {names})", now=f"hack/localkube create cluster --name {name}"
+        )
     return cluster
 
 
@@ -81,18 +89,20 @@ def is_up(cluster: Cluster) -> bool:
 def claim(name: str) -> Cluster:
     """The cluster of this name, with a slot of its own from now on."""
     found = find(name)
-    if found is not None:
+    if found is not None and not found.link_taken:
         return found
     with locked(state_root() / ".locks" / ".slots", "the list of clusters"):
         taken = {cluster.slot for cluster in known()}
         for slot in range(SLOTS):
             cluster = Cluster(name, slot)
-            # Another state folder on this machine may use the slot: the interface shows it.
-            if slot not in taken and not Path("/sys/class/net", cluster.link).exists():
-                cluster.folder.mkdir(parents=True, exist_ok=True)
+            if slot not in taken and not cluster.link_taken:
+                # Certificates name the addresses of the slot.
+                shutil.rmtree(cluster.pki, ignore_errors=True)
                 write_atomically(cluster.folder / RECORD, json.dumps({"slot": slot}))
                 return cluster
-    raise LocalKubeError(f"all {SLOTS} places for clusters are taken", now="hack/localkube delete cluster --name one of them")
+    raise LocalKubeError(
+        f"all {SLOTS} places for clusters are taken", now="hack/localkube delete cluster --name one of them"
+    )
 
 
 def record_process(cluster: Cluster, process: Process) -> None:

@@ -1,9 +1,10 @@
 """The node's first process: enters namespaces of its own, starts the components and starts again what ends.
 
-Runs as a program of its own (`supervisor.py SPEC LOG`) and imports nothing from its package, so that a running node does not depend on
-the checkout. It is process 1 of its PID namespace: whoever kills it kills the whole node at once, and mounts, interfaces, packet filter
-tables and Pods go with the namespaces. Protocol with namespace.start(): it prints its pid as this machine sees it, and waits on stdin
-for a line before it starts anything; without one (the caller died) it ends, and nothing is left.
+Runs as a program of its own (`supervisor.py SPEC LOG`) and imports nothing from its package, so that a running node
+does not depend on the checkout. It is process 1 of its PID namespace: whoever kills it kills the whole node at once,
+and mounts, interfaces, packet filter tables and Pods go with the namespaces. Protocol with namespace.start(): it
+prints its pid as this machine sees it, and waits on stdin for a line before it starts anything; without one (the
+caller died) it ends, and nothing is left.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x20000, 0x4000000, 0x8000000, 0x20000000, 0x40000000
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
+CLONE_NEWPID, CLONE_NEWNET = 0x20000000, 0x40000000
 LOOK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
 
@@ -30,7 +32,8 @@ RESTART_SECONDS = 1.0
 class Unit:
     """One component. It starts once everything in `after` holds.
 
-    `tcp:<host>:<port>` and `unix:<path>` hold when a connection is accepted, `ready:<host>:<port>` when /readyz says so by HTTPS.
+    `tcp:<host>:<port>` and `unix:<path>` hold when a connection is accepted, `ready:<host>:<port>` when /readyz
+    says so.
     """
 
     name: str
@@ -126,7 +129,7 @@ def _start(unit: Unit, spec: Spec) -> int:
             os.dup2(log, 2)
             os.closerange(3, 256)
             os.chdir("/")
-            os.execve(unit.argv[0], unit.argv, {"PATH": spec.path, "HOME": "/root", "LC_ALL": "C.UTF-8"})
+            os.execve(unit.argv[0], unit.argv, {"PATH": spec.path, "HOME": "/root", "LC_ALL": "C.UTF-8"})  # noqa: S606
         finally:
             os._exit(127)
     os.close(log)
@@ -136,7 +139,7 @@ def _start(unit: Unit, spec: Spec) -> int:
 
 def _reap() -> list[tuple[int, int]]:
     """All children that ended; orphans of containerd's shims end up here too."""
-    ended = []
+    ended: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -165,7 +168,7 @@ def _holds(condition: str) -> bool:
 
 def _says_ready(host: str, port: int) -> bool:
     # Only the node's own processes listen on its loopback: there is nobody to be mistaken for.
-    context = ssl._create_unverified_context()  # noqa: S323, SLF001
+    context = ssl._create_unverified_context()  # noqa: S323
     connection = http.client.HTTPSConnection(host, port, timeout=1, context=context)
     try:
         connection.request("GET", "/readyz")

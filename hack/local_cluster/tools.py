@@ -1,7 +1,7 @@
 """The programs that are built from Go modules: which, at which version, and where they lie once built.
 
-Versions stand in hack/go.mod alone. A finished program lies at <cache>/tools/<name>/<version>/<name>; it is moved there when it is
-complete, so that an interrupted build is never taken for a finished one.
+Versions stand in hack/go.mod alone. A finished program lies at <cache>/tools/<name>/<version>/<name>; it is moved there
+when it is complete, so that an interrupted build is never taken for a finished one.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .commands import environment, run_logged
-from .errors import NotFound
+from .errors import NotFoundError
 from .machine import require_go
 from .progress import step
 from .registry import locked
 from .settings import HACK, cache_root
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KUBERNETES = "k8s.io/kubernetes"
 # What `go build` must be told, because outside of their own repository the version is not known to these programs.
@@ -59,7 +62,11 @@ class Tool:
         if self.package.startswith(KUBERNETES):
             major, minor, *_ = self.version.removeprefix("v").split(".")
             for stamp in KUBERNETES_STAMPS:
-                flags += [f"-X {stamp}.gitVersion={self.version}", f"-X {stamp}.gitMajor={major}", f"-X {stamp}.gitMinor={minor}"]
+                flags += [
+                    f"-X {stamp}.gitVersion={self.version}",
+                    f"-X {stamp}.gitMajor={major}",
+                    f"-X {stamp}.gitMinor={minor}",
+                ]
         if self.name == "helm":
             flags.append(f"-X {HELM_STAMP}.version={self.version}")
         return " ".join(flags)
@@ -68,7 +75,7 @@ class Tool:
 def tool(name: str) -> Tool:
     """The tool of this name, built or not."""
     if name not in PACKAGES:
-        raise NotFound(f"no tool {name!r}", now=f"known are: {', '.join(PACKAGES)}")
+        raise NotFoundError(f"no tool {name!r}", now=f"known are: {', '.join(PACKAGES)}")
     return Tool(name, PACKAGES[name], version_of(PACKAGES[name]))
 
 
@@ -112,11 +119,13 @@ def version_of(package: str) -> str:
     required = _required_modules()
     holders = [module for module in required if package == module or package.startswith(f"{module}/")]
     if not holders:
-        raise NotFound(f"hack/go.mod requires no module for {package}", now="go get -tool it in hack/")
+        raise NotFoundError(f"hack/go.mod requires no module for {package}", now="go get -tool it in hack/")
     return required[max(holders, key=len)]
 
 
 @cache
 def _required_modules() -> dict[str, str]:
     text = (HACK / "go.mod").read_text()
-    return dict(re.findall(r"^\t?(?:require )?([\w./~-]+\.[\w./~-]+) (v[\w.+-]+)(?: // indirect)?$", text, re.MULTILINE))
+    return dict(
+        re.findall(r"^\t?(?:require )?([\w./~-]+\.[\w./~-]+) (v[\w.+-]+)(?: // indirect)?$", text, re.MULTILINE)
+    )
