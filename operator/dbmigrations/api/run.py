@@ -67,6 +67,7 @@ class Inspection:
     size_bytes: int = 0
     database: str = ""
     identity: str = ""
+    backup_memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
 

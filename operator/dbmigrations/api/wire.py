@@ -37,7 +37,7 @@ def to_wire(value: Any) -> Any:
 
 def from_wire(kind: type[T], raw: dict[str, Any]) -> T:
     """Read a dataclass from its JSON. Raises TypeError where a field without default is missing."""
-    hints = _hints(kind)
+    hints = _hints(typing.cast("Any", kind))
     found = {}
     for item in dataclasses.fields(kind):  # type: ignore[arg-type]
         key = _key(item.name)

@@ -59,6 +59,7 @@ def inspection_of(result: Result) -> Inspection:
         size_bytes=int(facts.get("sizeBytes", 0)),
         database=str(facts.get("database", "")),
         identity=str(facts.get("identity", {}).get("id", "")),
+        backup_memory_bytes=int(facts.get("backupMemoryBytes", 0)),
         warnings=tuple(str(item) for item in facts.get("warnings", ())),
     )
 

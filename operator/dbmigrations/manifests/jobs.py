@@ -24,8 +24,6 @@ INSPECT_SECONDS = 180
 """Longest life of an Inspect Pod, image pull included."""
 STARTUP_SECONDS = 120
 """Added to the user's timeouts for scheduling and image pulls."""
-PART_BYTES_AT_256_MIB = 44 * 2**20
-"""Part size up to which three parts in flight and the runner itself fit into 256 MiB (some 400 GB of database)."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,10 @@ def pod_of(job: Json) -> Json:
     }
 
 
-def backup_memory(size_bytes: int) -> str:
-    """Return the memory limit of a backup: 256Mi up to some 400 GB, beyond that with the part size."""
-    part = max(PART_BYTES_AT_256_MIB, size_bytes * 11 // 10 // 9000)
-    return f"{256 + 3 * (part - PART_BYTES_AT_256_MIB) // 2**20}Mi"
+def backup_memory(run: Run) -> str:
+    """Return the memory limit of a backup: what Inspect computed from the database's size, at least 256Mi."""
+    needed = run.inspection.backup_memory_bytes if run.inspection else 0
+    return f"{max(256, -(-needed // 2**20))}Mi"
 
 
 def _inspect(builder: Builder, attempt: int) -> Json:
@@ -90,9 +88,8 @@ def _recheck(builder: Builder, attempt: int) -> Json:
 
 
 def _backup(builder: Builder, attempt: int) -> Json:
-    size = builder.run.inspection.size_bytes if builder.run.inspection else 0
     seconds = builder.spec.backup_timeout
-    return _single(builder, "backup", attempt, seconds, backup_memory(size), store=True)
+    return _single(builder, "backup", attempt, seconds, backup_memory(builder.run), store=True)
 
 
 def _single(builder: Builder, program: str, attempt: int, seconds: int, memory: str, *, store: bool) -> Json:
