@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.servers import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.servers.postgres import Postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "deploy" / "demo" / "app"
@@ -109,6 +112,19 @@ class Client:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.load(error)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Postgres]:
+    running = postgres.start(16)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def database_url(server: Postgres) -> str:
+    """A new database; its password has characters that must be escaped, so what escapes wrongly fails here."""
+    return server.url(server.new_database(), scheme="postgresql+psycopg")
 
 
 @pytest.fixture

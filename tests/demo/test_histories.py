@@ -24,9 +24,12 @@ class Database:
     def upgrade(self, case: str, target: str, **env: str) -> int:
         return alembic("upgrade", target, cwd=HISTORIES / case, **({"DATABASE_URL": self.url} | env)).returncode
 
+    def session(self) -> psycopg.Connection[Any]:
+        parts = make_url(self.url).translate_connect_args(username="user", database="dbname")
+        return psycopg.connect(**parts)
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        plain = make_url(self.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(plain) as connection:
+        with self.session() as connection:
             return connection.execute(query.encode()).fetchall()
 
     def revisions(self) -> list[str]:
@@ -95,8 +98,7 @@ def test_sqlite_succeeds_without_touching_the_database(database: Database) -> No
 
 def test_lock_waits_for_a_reader_until_the_lock_timeout(database: Database) -> None:
     assert database.upgrade("lock", "lock0") == 0
-    plain = make_url(database.url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(plain) as reader:
+    with database.session() as reader:
         reader.execute("SELECT * FROM t")
         assert database.upgrade("lock", "heads", PGOPTIONS="-c lock_timeout=200ms") != 0
     assert database.upgrade("lock", "heads") == 0
