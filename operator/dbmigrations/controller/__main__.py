@@ -9,6 +9,7 @@ import sys
 import time
 
 import kopf
+from kopf._core.engines.peering import Identity
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
@@ -66,6 +67,8 @@ async def run(settings: OperatorSettings) -> None:
                 namespaces=settings.namespaces,
                 clusterwide=not settings.namespaces,
                 standalone=True,
+                # Kopf would ask for the user's name, which an arbitrary user id does not have.
+                identity=Identity("dbmigrations"),
                 stop_flag=stop,
                 ready_flag=ready,
             )
@@ -82,7 +85,7 @@ async def work(queue: WorkQueue[Key], reconciler: Reconciler) -> None:
         try:
             await queue.run(reconciler.once)
         except ApiError as error:
-            log.warning("the API server did not answer as needed", extra={"error": str(error)})
+            log.warning("the API server did not answer as needed", extra={"fields": {"error": str(error)}})
         except Exception:
             log.exception("a pass failed: this is a bug; it is tried again")
 
@@ -102,7 +105,9 @@ def main() -> int:
         print(f"dbmigrations: {error}", file=sys.stderr)
         return 2
     set_up(settings.log_level)
-    log.info("starting", extra={"namespaces": settings.namespaces or "all", "runner": settings.runner.image})
+    log.info(
+        "starting", extra={"fields": {"namespaces": settings.namespaces or "all", "runner": settings.runner.image}}
+    )
     asyncio.run(run(settings))
     return 0
 

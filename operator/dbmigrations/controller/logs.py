@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from dbmigrations.api.clock import to_micro
-
-_OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "settings", "k8s_skip", "k8s_ref"}
 
 
 class JsonFormatter(logging.Formatter):
@@ -18,7 +16,6 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        from datetime import datetime
 
         entry: dict[str, Any] = {
             "time": to_micro(datetime.fromtimestamp(record.created, UTC)),
@@ -26,7 +23,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        entry |= {key: value for key, value in vars(record).items() if key not in _OWN}
+        # One attribute of our own: a record's names (name, args, module ...) cannot be used for fields.
+        entry |= getattr(record, "fields", {})
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str)

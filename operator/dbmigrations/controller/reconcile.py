@@ -108,7 +108,7 @@ class Reconciler:
         try:
             await actor.do(effect)
         except ApiError as error:
-            log.warning("effect refused", extra=_fields(o, decision) | {"error": str(error)})
+            log.warning("effect refused", extra={"fields": _fields(o, decision) | {"error": str(error)}})
             if error.status == 409 and error.reason == "Conflict":
                 return CONFLICT
             memory.problem = Problem(error.status, error.reason, error.message)
@@ -129,7 +129,7 @@ class Reconciler:
         """Log, count and post events; a failure to post never stops a migration."""
         if not changed and decision.effect is None:
             return
-        log.info("decided", extra=_fields(o, decision))
+        log.info("decided", extra={"fields": _fields(o, decision)})
         self._metrics.observe((o.resource.namespace, o.resource.name), o.status, decision.status)
         notes = [*decision.notes, *notes_of(o.status.conditions, decision.status.conditions)] if changed else []
         notes = notes or list(decision.notes)
@@ -137,7 +137,7 @@ class Reconciler:
             try:
                 await self._cluster.create("Event", o.resource.namespace, event_body(o.resource, note, o.now))
             except ApiError as error:
-                log.warning("event not posted", extra=_fields(o, decision) | {"error": str(error)})
+                log.warning("event not posted", extra={"fields": _fields(o, decision) | {"error": str(error)}})
 
 
 def _with(o: Observed, decision: Decision) -> Observed:
