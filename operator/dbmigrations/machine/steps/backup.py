@@ -43,5 +43,5 @@ def _backed_up(o: Observed, result: Result) -> Decision:
     message = f"{taken.uri}: {taken.size_bytes / 1e6:.1f} MB, SHA-256 {taken.sha256[:12]}…, verified by {taken.verify}"
     if taken.note:
         message += f" ({taken.note})"
-    begun = draft(o).run(backup=taken, first_backup=o.run.first_backup or taken)
+    begun = draft(o).run(backup=taken)
     return begun.set(BACKUP_VERIFIED, TRUE, "Verified", message).goto(Step.MIGRATE).wait(0.0)

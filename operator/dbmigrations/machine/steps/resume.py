@@ -29,7 +29,9 @@ def resume(o: Observed) -> Decision:
     waiting = _bring_back(o, first, new_image=True)
     if waiting is not None:
         return waiting
-    return draft(o).goto(Step.PROBE).wait(0.0)
+    # The probe is no downtime: it ends with the last workload ready, here or after the probe.
+    begun = _measure(o) if all(seen.back for seen in o.workloads) else draft(o)
+    return begun.goto(Step.PROBE).wait(0.0)
 
 
 def resume_rest(o: Observed) -> Decision:
