@@ -66,16 +66,21 @@ class Postgres:
         login = f"{quote(user, safe='')}:{quote(password, safe='')}"
         return f"{scheme}://{login}@127.0.0.1:{self.port}/{quote(database, safe='')}"
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """End the server (SIGINT: fast, SIGQUIT: at once) and remove its folder."""
-        processes.stop(self.pid, how)
+    def stop(self) -> None:
+        """End the server at once and remove its folder."""
+        processes.stop(self.pid, signal.SIGQUIT)
         processes.remove(self.folder)
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop and start again on the same port."""
+        """Stop (SIGINT: in order, SIGQUIT: like a crash) and start again on the same port."""
         processes.stop(self.pid, how)
         self.pid = processes.start(self.folder, self.command, user=processes.unprivileged_user(), env=_environment())
         self.wait_until_ready()
+
+    def become_standby(self) -> None:
+        """From now on it is a replica of nobody: readable, and in recovery."""
+        (self.folder / "data" / "standby.signal").touch()
+        self.restart()
 
     def wait_until_ready(self) -> None:
         """Returns when it accepts connections."""

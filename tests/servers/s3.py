@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ class Store:
     pid: int
     command: list[str]
     buckets: int = 0
+    users: int = 0
 
     @property
     def endpoint(self) -> str:
@@ -58,6 +60,15 @@ class Store:
         """The keys of unfinished uploads."""
         return [item["Key"] for item in self.client().list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
+    def new_user(self) -> dict[str, str]:
+        """Valid keys, as a runner gets them, of a user who may do nothing."""
+        self.users += 1
+        access, secret = f"user-{self.users}", "a-secret-of-a-user"
+        admin = ["admin", "--allow-insecure", "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--endpoint-url", self.endpoint]
+        create = ["create-user", "--access", access, "--secret", secret, "--role", "user"]
+        subprocess.run([str(versitygw()), *admin, *create], check=True, capture_output=True)
+        return {"DBM_S3_ACCESS_KEY_ID": access, "DBM_S3_SECRET_ACCESS_KEY": secret}
+
     def file(self, bucket: str, key: str) -> Path:
         """The file behind an object."""
         return self.folder / "data" / bucket / key
@@ -71,11 +82,11 @@ class Store:
 def start() -> Store:
     """A new, empty store."""
     folder = processes.new_folder("s3")
-    for name in ("data", "versions"):
+    for name in ("data", "versions", "iam"):
         (folder / name).mkdir()
     port = processes.free_port()
     command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "--region", REGION, "--quiet"]
-    command += ["posix", "--versioning-dir", str(folder / "versions"), str(folder / "data")]
+    command += ["--iam-dir", str(folder / "iam"), "posix", "--versioning-dir", str(folder / "versions"), str(folder / "data")]
     env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, "HOME": str(folder), "PATH": "/usr/bin:/bin"}
     pid = processes.start(folder, command, env=env)
     store = Store(port, folder, pid, command)

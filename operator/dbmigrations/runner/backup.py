@@ -151,7 +151,7 @@ def _transfer(
             upload.disown()
         ignore_signals()
         log.step("upload", "removing what was stored")
-        upload.abort(store.connect(bucket.store, store.QUICK))
+        upload.abort(store.connect(bucket.store, store.CLEAN_UP))
         raise
     return contents, stored, verification
 

@@ -45,12 +45,14 @@ def connect(target: Target, program: str) -> Connection:
     """Open a session in autocommit. Raises DatabaseError with the reason."""
     params: dict[str, Any] = {"connect_timeout": str(CONNECT_SECONDS), **_KEEPALIVES, **target.params}
     params["application_name"] = APPLICATION_PREFIX + program
-    # UTF8 converts names where the server can, and is harmless (no conversion) for SQL_ASCII.
     params["client_encoding"] = "UTF8"
     try:
         connection = psycopg.connect(**params, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise classify.connecting(error) from None
+    if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+        # There is nothing to convert, and UTF8 would be checked.
+        _set(connection, "client_encoding", "SQL_ASCII")
     for name in _TEXT_TYPES:
         connection.adapters.register_loader(name, _AnyEncodingLoader)
     _check_server(connection)

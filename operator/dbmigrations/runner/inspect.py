@@ -76,7 +76,7 @@ def _check_session(context: Context, connection: Connection) -> None:
             raise DatabaseError(
                 "PoolerDetected",
                 "A connection pooler in transaction mode stands before the server, where no session can hold a lock.",
-                "Let the migration's variables (spec.migration.env) name the server itself, or a pooler in session mode.",
+                "Let the migration's variables (spec.migration.env) name the server itself.",
             )
 
 

@@ -55,11 +55,11 @@ def crc32_header(value: int) -> str:
 
 
 def run(bucket: Bucket, config: Config, log: Log) -> Abilities:
-    """Write, check and remove a canary. Raises StoreError with the reason for which no backup could be stored."""
+    """Write, check and remove a canary, and clean up after it. Raises StoreError with the reason for which no backup could be stored."""
     key = f"{own_prefix(config)}canary-{config.run}-{config.attempt}"
     versions: list[str] = []
     try:
-        bucket.call("looking for the bucket", "head_bucket")
+        _look(bucket)
         checksums = _multipart(bucket, key, versions)
         conditional = _conditional(bucket, key, versions)
     finally:
@@ -71,6 +71,31 @@ def run(bucket: Bucket, config: Config, log: Log) -> Abilities:
             "Set spec.backup.s3.checksums to Auto: the backup is then verified by reading it back.",
         )
     return Abilities(checksums, any(versions), conditional)
+
+
+def _look(bucket: Bucket) -> None:
+    """Refuse a bucket that is not there, or that cannot take what we write."""
+    try:
+        bucket.call("looking for the bucket", "head_bucket")
+    except StoreError as error:
+        # An answer to HEAD has no room for the reason, and listing is a right of its own: the canary will tell.
+        if error.reason != "AccessDenied":
+            raise
+    if bucket.store.checksums == "WhenRequired" and _object_lock(bucket):
+        raise StoreError(
+            "ObjectLockNeedsChecksums",
+            f"The bucket {bucket.store.bucket} has Object Lock, which demands checksums with every write.",
+            "Set spec.backup.s3.checksums to Auto.",
+        )
+
+
+def _object_lock(bucket: Bucket) -> bool:
+    try:
+        answer = bucket.call("asking for Object Lock", "get_object_lock_configuration")
+    except StoreError:
+        # No lock, an operation that the store does not know, or no right to ask.
+        return False
+    return bool(answer.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
 
 
 def _multipart(bucket: Bucket, key: str, versions: list[str]) -> bool:

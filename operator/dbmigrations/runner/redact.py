@@ -68,7 +68,7 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: _mapped(item, change) for key, item in value.items()}
+        return {change(str(key)): _mapped(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_mapped(item, change) for item in value]
     return value

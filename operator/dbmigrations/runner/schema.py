@@ -34,7 +34,8 @@ def schema_hash(target: Target, tools: Tools, program: str, timeout_seconds: flo
     try:
         assert child.process.stdout is not None
         # The pipe is unbuffered: lines need a buffer.
-        digest = hash_of(io.BufferedReader(child.process.stdout, CHUNK_BYTES))  # type: ignore[type-var]
+        with io.BufferedReader(child.process.stdout, CHUNK_BYTES) as lines:  # type: ignore[type-var]
+            digest = hash_of(lines)
         code, stderr = child.wait()
     finally:
         timer.cancel()

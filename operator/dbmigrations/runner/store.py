@@ -42,6 +42,8 @@ class Patience:
 
 QUICK = Patience(connect=5, read=15, attempts=2)
 LONG = Patience(connect=20, read=60, attempts=5)
+# Three calls at most fit into what is left after a deadline or SIGTERM.
+CLEAN_UP = Patience(connect=3, read=5, attempts=1)
 
 
 class Bucket:
