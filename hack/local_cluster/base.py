@@ -85,6 +85,7 @@ def _archive() -> Path:
         run_logged(
             [*UNSHARE, "debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, tree, mirror],
             cache_root() / "logs" / "debootstrap.log",
+            dies_with_us=True,
             env=environment(**({"http_proxy": proxy} if proxy else {})),
             now="look at /etc/apt: can this machine reach its mirror?",
         )

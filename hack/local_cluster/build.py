@@ -40,10 +40,10 @@ class Build:
 
 def build(wanted: Build) -> None:
     """Build an image into buildah's storage; unchanged layers are taken from the last build."""
-    require_root()
-    ensure_packages(IMAGE_PACKAGES)
     if not wanted.dockerfile.is_file():
         raise LocalKubeError(f"no Dockerfile at {wanted.dockerfile}", now="name it with -f")
+    require_root()
+    ensure_packages(IMAGE_PACKAGES)
     arguments = with_bases(wanted.dockerfile.read_text(), wanted.arguments)
     name = wanted.tags[0] if wanted.tags else str(wanted.context)
     log = cache_root() / "logs" / f"image-{re.sub(r'[^a-z0-9.-]', '_', name)}.log"

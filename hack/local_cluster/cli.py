@@ -85,7 +85,7 @@ def _tools(options: argparse.Namespace) -> None:
 
 
 def _env(options: argparse.Namespace) -> None:
-    cluster = registry.find(options.name)
+    cluster = None if docker.engine_answers() else registry.running(options.name)
     print(environment_line(cluster, [_program(name).parent for name in ("kubectl", "helm")]))
 
 

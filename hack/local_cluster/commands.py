@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -74,13 +75,17 @@ def run_logged(
     cwd: Path | None = None,
     now: str = "",
     tail: int = 0,
+    dies_with_us: bool = False,
 ) -> None:
     """Run a long command with its output in a log file (and on stderr if LOCALKUBE_VERBOSE is set).
 
-    On failure the last `tail` lines are shown, and the error names the log.
+    On failure the last `tail` lines are shown, and the error names the log. With `dies_with_us` the kernel ends it when
+    this process is killed, so that a next attempt does not meet it at work.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [str(arg) for arg in args]
+    if dies_with_us and shutil.which("setpriv", path=environment()["PATH"]):
+        command = ["setpriv", "--pdeathsig", "KILL", *command]
     with log.open("w", encoding="utf-8", errors="replace") as out:
         process = subprocess.Popen(
             command, env=env or environment(), cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

@@ -122,9 +122,16 @@ class Cluster:
         return self.folder / "containerd.sock"
 
     @property
+    def loading(self) -> Path:
+        """Images on their way in."""
+        return self.folder / "loading"
+
+    @property
     def volatile(self) -> tuple[Path, ...]:
         """What a new start begins without."""
-        return tuple(self.folder / name for name in ("etcd", "kubelet", "cni", "pods", "ready", "containerd.sock"))
+        return tuple(
+            self.folder / name for name in ("etcd", "kubelet", "cni", "pods", "loading", "ready", "containerd.sock")
+        )
 
     @property
     def cgroup(self) -> str:

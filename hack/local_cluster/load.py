@@ -22,13 +22,14 @@ ID_LABEL = "dbmigrations.dev/image-id"
 
 def load(cluster: Cluster, tags: Sequence[str]) -> None:
     """Load images from buildah's storage; an image that is there already, in the same version, costs nothing."""
+    cluster.loading.mkdir(exist_ok=True)
     for tag in tags:
         name, identity = qualified(tag), image_id(tag)
         if is_loaded(cluster, name, identity):
             continue
         with (
             step(f"loading {tag} into {cluster.name}", quick=True),
-            tempfile.TemporaryDirectory(dir=cluster.folder) as folder,
+            tempfile.TemporaryDirectory(dir=cluster.loading) as folder,
         ):
             file = Path(folder) / "image.tar"
             archive.export(

@@ -7,6 +7,7 @@ when it is complete, so that an interrupted build is never taken for a finished 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -98,7 +99,10 @@ def ensure_all(names: tuple[str, ...]) -> None:
 def _build(wanted: Tool) -> None:
     go = require_go()
     wanted.path.parent.mkdir(parents=True, exist_ok=True)
-    part = wanted.path.with_name(f"{wanted.name}.part")
+    for stale in wanted.path.parent.glob("*.part"):
+        stale.unlink()
+    # The name is this process's own: a build that outlived its killed caller cannot write into it.
+    part = wanted.path.with_name(f"{wanted.name}.{os.getpid()}.part")
     log = cache_root() / "logs" / f"build-{wanted.name}.log"
     with step(f"building {wanted.name} {wanted.version} (once, then cached)"):
         run_logged(
@@ -106,6 +110,7 @@ def _build(wanted: Tool) -> None:
             log,
             cwd=HACK,
             env=environment(CGO_ENABLED="0", GOWORK="off"),
+            dies_with_us=True,
             now="can this machine reach its Go module proxy (`go env GOPROXY`)?",
         )
         part.replace(wanted.path)
