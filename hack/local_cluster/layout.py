@@ -61,7 +61,9 @@ class Cluster:
     def link_taken(self) -> bool:
         """Whether an interface of this name belongs to somebody else (another state folder of this machine)."""
         try:
-            return Path("/sys/class/net", self.link, "ifalias").read_text().strip() != str(self.folder)
+            alias = Path("/sys/class/net", self.link, "ifalias").read_text().strip()
+            # Without an alias it is what a killed `create` left between two commands.
+            return alias not in ("", str(self.folder))
         except FileNotFoundError:
             return False
 
