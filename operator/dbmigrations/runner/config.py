@@ -78,7 +78,7 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Config:
-    """One program's instructions."""
+    """One program's instructions. ``end_sessions_of`` are addresses of Pods whose sessions inspect ends first."""
 
     program: str
     namespace: str
@@ -96,6 +96,7 @@ class Config:
     backup: BackupRules
     expect: Expectation
     lock_timeout_seconds: float
+    end_sessions_of: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Config:
@@ -124,6 +125,7 @@ def parse(text: str) -> Config:
         backup=_backup(fields.section("backup")),
         expect=_expectation(fields.section("expect")),
         lock_timeout_seconds=fields.number("lockTimeoutSeconds", 5),
+        end_sessions_of=fields.texts("endSessionsOf"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dbmigrations.runner import catalogue, database, fingerprint, parts, pgtools, probe, sessions, store
+from dbmigrations.runner import catalogue, database, fingerprint, leftovers, parts, pgtools, probe, sessions, store
 from dbmigrations.runner.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def run(context: Context) -> dict[str, Any]:
     with database.session(context.target, "inspect") as connection:
         identity = catalogue.identify(connection)
         log.step("database", "connected", database=identity.database, version=identity.version)
+        if config.end_sessions_of:
+            ended = leftovers.end(connection, config.end_sessions_of)
+            log.step("sessions", "what the migration left behind was ended", ended=ended)
         tools = pgtools.choose(identity.major)
         _check_session(context, connection)
         _check_dump(connection, identity)
