@@ -55,10 +55,15 @@ async def observe(cluster: Cluster, raw: Json, memory: Memory, now: datetime, se
         settings=settings,
         problem=memory.problem,
         dry_run_of=memory.dry_run_of,
-        probe=memory.probe,
+        probe=memory.probe if memory.probe_of == probe_mark(status) else ProbeSeen(),
     )
     seen = replace(seen, jobs=await _jobs(cluster, seen))
     return seen if _at_rest(seen) else await _with_application(cluster, seen)
+
+
+def probe_mark(status: Status) -> str:
+    """Return what a probe's successes count for: one run's one Probe step."""
+    return f"{status.run.id}/{status.run.step_started_at}" if status.run else ""
 
 
 def _effective(live: Spec, status: Status) -> Spec:
@@ -69,9 +74,11 @@ def _effective(live: Spec, status: Status) -> Spec:
 
 
 def _at_rest(seen: Observed) -> bool:
+    """Tell whether the application matters no more: the run ended, and nothing is left to be said or undone."""
     run = seen.status.run
     wanted = seen.live
-    return bool(run and not run.active and run.spec_hash == wanted.hash and run.retry_token == wanted.retry_token)
+    ended = bool(run and not run.active and run.spec_hash == wanted.hash and run.retry_token == wanted.retry_token)
+    return ended and not seen.has_finalizer
 
 
 async def _with_application(cluster: Cluster, seen: Observed) -> Observed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbmigrations.api.names import KIND
 from dbmigrations.cluster.act import Actor
-from dbmigrations.cluster.observe import Memory, observe
+from dbmigrations.cluster.observe import Memory, observe, probe_mark
 from dbmigrations.cluster.port import ApiError
 from dbmigrations.controller.events import event_body, notes_of
 from dbmigrations.machine.decide import decide
@@ -117,7 +117,7 @@ class Reconciler:
         return decision.requeue
 
     async def _probe(self, o: Observed, memory: Memory) -> None:
-        mark = f"{o.run.id}/{o.run.step_started_at}"
+        mark = probe_mark(o.status)
         if memory.probe_of != mark:
             memory.probe, memory.probe_of = ProbeSeen(), mark
         if o.spec.probe is None:

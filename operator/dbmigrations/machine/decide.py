@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dbmigrations.api.run import Step
 from dbmigrations.machine.decision import Decision, draft
-from dbmigrations.machine.deletion import abort, released
+from dbmigrations.machine.deletion import abort, explain_stopped, released
 from dbmigrations.machine.effects import CleanUp, DeleteJob, RemoveFinalizer
 from dbmigrations.machine.starting import follow_generation, restart_on_new_template, start_run
 from dbmigrations.machine.steps.backup import backup
@@ -50,11 +50,14 @@ def hand_over(o: Observed) -> Decision | None:
     """A run that ended gives its Jobs to the resource and lets go of it: nothing is left to undo."""
     if o.run.active:
         return None
-    if any(not job.owned for job in o.jobs):
+    left = [job for job in o.jobs if not job.owned]
+    if any(not job.deleting for job in left):
         return draft(o).do(CleanUp())
-    if o.has_finalizer:
-        return draft(o).do(RemoveFinalizer())
-    return None
+    if left:
+        return draft(o).wait(1.0)
+    if not o.has_finalizer:
+        return None
+    return explain_stopped(o) or draft(o).do(RemoveFinalizer())
 
 
 def at_rest(o: Observed) -> Decision | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.clock import seconds_between
-from dbmigrations.api.names import STOPPED_BECAUSE
+from dbmigrations.api.names import ORIGINAL, STOPPED_BECAUSE
 from dbmigrations.api.run import Step
 from dbmigrations.machine.decision import Decision, draft
-from dbmigrations.machine.effects import DeleteJob, ExplainWorkload, RemoveFinalizer, StartWorkload
+from dbmigrations.machine.effects import DeleteJob, ExplainWorkload, RemoveFinalizer
 from dbmigrations.machine.ending import go_back_to, version_now
-from dbmigrations.machine.steps.migrate import main_ever_ran
 from dbmigrations.machine.steps.resume import start_effect
 
 if TYPE_CHECKING:
@@ -35,10 +34,11 @@ def abort(o: Observed) -> Decision | None:
 
 
 def _migration_under_way(o: Observed) -> bool:
-    """Tell whether the migration may have begun and its outcome is not known yet."""
-    if o.run.step is Step.RECHECK:
-        return True
-    return o.run.step is Step.MIGRATE and (o.run.started or main_ever_ran(o))
+    """Tell whether the migration may have begun and its outcome is not known yet.
+
+    A Job that was not seen running may start in this very moment: once it is recorded, only its outcome tells.
+    """
+    return o.run.step is Step.RECHECK or (o.run.step is Step.MIGRATE and Step.MIGRATE in o.run.attempts)
 
 
 def _wait_for_migration(o: Observed) -> Decision | None:
@@ -55,29 +55,36 @@ def _wait_for_migration(o: Observed) -> Decision | None:
 
 def _release(o: Observed) -> Decision:
     """Start or explain each stopped workload, then remove the finalizer."""
-    changed = o.run.started or o.run.taken_over
+    stays = o.run.taken_over or _migration_under_way(o)
+    if stays:
+        return explain_stopped(o) or draft(o).do(RemoveFinalizer())
     resumed = o.run.step in {Step.RESUME, Step.PROBE, Step.RESUME_REST}
-    for original in o.run.workloads:
-        seen = next((w for w in o.workloads if w.ref.kind == original.kind and w.ref.name == original.name), None)
-        if seen is None or seen.raw is None or not seen.held:
-            continue
-        if changed and not resumed and o.run.step is not Step.PUT_BACK:
-            reason = _stays_stopped(o)
-            if seen.raw["metadata"]["annotations"].get(STOPPED_BECAUSE) != reason:
-                words = f"{seen.ref} stays stopped: {reason}"
-                return draft(o).note("Warning", "LeftStopped", words).do(ExplainWorkload(seen.ref, reason))
-            continue
-        effect = start_effect(o, seen, original, new_image=resumed)
-        if isinstance(effect, StartWorkload):
+    originals = {(original.kind, original.name): original for original in o.run.workloads}
+    for seen in o.workloads:
+        original = originals.get((seen.ref.kind, seen.ref.name))
+        effect = start_effect(o, seen, original, new_image=resumed) if original and seen.held else None
+        if effect:
             words = f"the resource was deleted during {o.run.step}: {seen.ref} is brought back"
             return draft(o).note("Normal", "Aborted", words).do(effect)
     return draft(o).do(RemoveFinalizer())
 
 
+def explain_stopped(o: Observed) -> Decision | None:
+    """Say on each workload that stays stopped why it does: whoever finds it at 0 looks there first."""
+    reason = _stays_stopped(o)
+    for seen in o.workloads:
+        if not seen.held or seen.raw is None:
+            continue
+        if STOPPED_BECAUSE not in seen.raw["metadata"]["annotations"]:
+            words = f"{seen.ref} stays stopped: {reason}"
+            return draft(o).note("Warning", "LeftStopped", words).do(ExplainWorkload(seen.ref, reason))
+    return None
+
+
 def _stays_stopped(o: Observed) -> str:
-    name = f"{o.resource.namespace}/{o.resource.name}"
+    name, run = f"{o.resource.namespace}/{o.resource.name}", o.run
+    why = run.failure.message if run.failure else f"it was deleted during {run.step}, when the outcome was not known"
     return (
-        f"DatabaseMigration {name} was deleted during {o.run.step} of run {o.run.id}, when the database had been "
-        f"changed or may have been. {version_now(o.run)}. {go_back_to(o.run)}. A new DatabaseMigration for this "
-        f"database takes over from here; original replicas are in the annotation dbmigrations.dev/original."
+        f"DatabaseMigration {name}, run {run.id}: {why}. {version_now(run)}. {go_back_to(run)}. A new run for this "
+        f"database takes over from here; the original replicas are in the annotation {ORIGINAL}."
     )[:1000]

@@ -24,6 +24,8 @@ def start_run(o: Observed) -> Decision | None:
     run = o.status.run
     if run is None:
         return _start(o)
+    if o.deleting_since:
+        return None
     if run.spec_hash == o.live.hash and run.retry_token == o.live.retry_token:
         return None
     return _start(o) if not run.active or run.step in EDITABLE else None

@@ -39,13 +39,6 @@ def migrate(o: Observed) -> Decision:
     return _ran(o, ran[0]) if ran else _not_started(o, job, job.pods[-1])
 
 
-def main_ever_ran(o: Observed) -> bool:
-    """Tell whether a Pod of this attempt was seen with the migration's command running or ended."""
-    attempt = o.run.attempts.get(Step.MIGRATE)
-    job = o.job(Step.MIGRATE, attempt.number) if attempt else None
-    return bool(job) and any(pod.container(MAIN).ever_ran for pod in (job.pods if job else ()))
-
-
 def _template_changed(o: Observed) -> str:
     source = o.pod_source
     if not isinstance(source, PodSource):
