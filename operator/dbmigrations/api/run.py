@@ -133,6 +133,7 @@ class Run:
     after: Fingerprint | None = None
     started: bool = False
     taken_over: bool = False
+    unfinished: bool = False
     probed: bool = False
     workloads: tuple[Original, ...] = ()
     contested: int = 0

@@ -62,7 +62,7 @@ def _release(o: Observed) -> Decision:
     originals = {(original.kind, original.name): original for original in o.run.workloads}
     for seen in o.workloads:
         original = originals.get((seen.ref.kind, seen.ref.name))
-        effect = start_effect(o, seen, original, new_image=resumed) if original and seen.held else None
+        effect = start_effect(o, seen, original, new_image=resumed) if original and seen.annotated else None
         if effect:
             words = f"the resource was deleted during {o.run.step}: {seen.ref} is brought back"
             return draft(o).note("Normal", "Aborted", words).do(effect)

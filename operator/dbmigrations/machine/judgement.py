@@ -89,9 +89,10 @@ def _lock_timeout(o: Observed, begun: Draft, wait: dict[str, Any]) -> Decision:
 def _changed(o: Observed, begun: Draft, ended: Ended, verdict: Verdict, what: str) -> Decision:
     how = _how(ended)[1]
     state = "WAS CHANGED" if verdict is Verdict.CHANGED else "MAY HAVE BEEN CHANGED"
-    message = (
-        f"{how}, and the database {state} ({what}): it is at {in_full(ended.after.revisions)} now. The application "
-        f"is not started, because no version of it is known to fit this schema"
+    message = f"{how}, and the database {state} ({what}): it is at {in_full(ended.after.revisions)} now. " + (
+        "The application runs on, on a schema that may not be its own (strategy: Online)"
+        if o.spec.online
+        else "The application is not started, because no version of it is known to fit this schema"
     )
     hint = (
         f"{go_back_to(o.run)}. Either correct the migration and apply a manifest with the corrected image: its run "

@@ -97,8 +97,8 @@ def _inspected(o: Observed, result: Result) -> Decision:
     if not at_target(o.spec, planned.revisions):
         return begun.goto(Step.CHECK).wait(0.0)
     begun = begun.run(to=for_people(planned.revisions))
-    if any(workload.held for workload in o.workloads):
-        # An earlier run got there and left the application stopped: what is missing is to bring it back.
+    if o.run.unfinished or any(workload.held for workload in o.workloads):
+        # An earlier run got there, but the application is stopped or was not well: it is brought back and probed.
         return begun.run(workloads=originals(o), after=planned).goto(Step.RESUME).wait(0.0)
     reached = in_full(planned.revisions)
     return finish_succeeded(

@@ -10,6 +10,7 @@ from dbmigrations.machine.decision import LOOK_AGAIN, Decision, draft
 from dbmigrations.machine.ending import fail
 from dbmigrations.machine.judgement import Ended, judge
 from dbmigrations.machine.results import Result, fingerprint_of, parse_result
+from dbmigrations.machine.steps.quiesce import stop_again
 from dbmigrations.manifests.migrate import GATE, GUARD, MAIN
 from dbmigrations.manifests.source import PodSource
 
@@ -24,6 +25,8 @@ def migrate(o: Observed) -> Decision:
     """Create the Job, follow its Pod, judge what it left."""
     if Step.MIGRATE not in o.run.attempts and (refusal := _template_changed(o)):
         return fail(o, "PodTemplateChanged", refusal, "Set a new spec.retryToken.")
+    if not o.spec.online and (contested := stop_again(o)):
+        return contested
     job = ensure_job(o, Step.MIGRATE)
     if isinstance(job, Decision):
         return job

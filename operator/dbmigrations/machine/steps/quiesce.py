@@ -59,6 +59,26 @@ def _quiesced(o: Observed) -> Decision:
     return begun.goto(Step.BACKUP if o.spec.backup else Step.MIGRATE).wait(0.0)
 
 
+def stop_again(o: Observed) -> Decision | None:
+    """Stop what somebody scaled up while the migration runs: the old version must not work on a new schema.
+
+    It cannot be aborted any more, so after a few times the fight is given up, and told.
+    """
+    for seen in o.workloads:
+        original = next((w for w in o.run.workloads if w.kind == seen.ref.kind and w.name == seen.ref.name), None)
+        if original is None or seen.raw is None or not seen.replicas or o.run.contested > MAX_CONTESTED:
+            continue
+        writer = replica_writer(seen.raw)
+        words = f"{seen.ref} was scaled to {seen.replicas} by {writer} while the migration runs"
+        begun = draft(o).run(contested=o.run.contested + 1)
+        if o.run.contested == MAX_CONTESTED:
+            words += f", for the {MAX_CONTESTED + 1}th time: it is left running, on a schema that may not be its own"
+            return begun.note("Warning", "ScaleDownContested", words).wait(0.0)
+        words += ": stopping it again"
+        return begun.note("Warning", "ScaleDownContested", words).do(StopWorkload(original))
+    return None
+
+
 def scaled_up(o: Observed) -> str:
     """Say who scaled a stopped workload up again; empty where nobody did."""
     if o.spec.online:

@@ -57,7 +57,8 @@ def start_effect(o: Observed, seen: WorkloadSeen, original: Original, *, new_ima
     if new_image and o.spec.set_image:
         new = o.spec.image
     replicas = original.replicas if seen.replicas == 0 and original.replicas else None
-    if replicas is None and not seen.held and not new_images(seen.raw, old, new):
+    # Where somebody else has started it meanwhile, their number stays, but our note of the original must go.
+    if replicas is None and not seen.annotated and not new_images(seen.raw, old, new):
         return None
     return StartWorkload(seen.ref, replicas, old, new)
 
