@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ KIND_COMMANDS = ("create", "delete", "get", "load", "export")
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0, or 1 with one line on stderr, or 130 when interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what Ctrl-C clears is cleared for `kill`, too
     try:
         if docker.engine_answers():
             if arguments and arguments[0] in KIND_COMMANDS:

@@ -132,7 +132,17 @@ class Cluster:
     def volatile(self) -> tuple[Path, ...]:
         """What a new start begins without."""
         return tuple(
-            self.folder / name for name in ("etcd", "kubelet", "cni", "pods", "loading", "ready", "containerd.sock")
+            self.folder / name
+            for name in (
+                "etcd",
+                "kubelet",
+                "cni",
+                "pods",
+                "loading",
+                "ready",
+                "containerd.sock",
+                "containerd.sock.ttrpc",
+            )
         )
 
     @property

@@ -12,7 +12,6 @@ from .errors import AlreadyExistsError, LocalKubeError, NotReadyError
 from .layout import Cluster, check_name
 from .machine import NODE_PACKAGES, ensure_packages, require_debian, require_root
 from .progress import say, step
-from .settings import state_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +70,6 @@ def delete(name: str, user_kubeconfig: Path | None) -> bool:
                 if not registry.known():
                     namespace.remove_mount_points()
         kubeconfig.remove(f"kind-{name}", kubeconfig.user_path(user_kubeconfig))
-    (state_root() / ".locks" / name).unlink(missing_ok=True)
     return cluster is not None
 
 

@@ -32,20 +32,29 @@ PROCESS = "process.json"
 def locked(path: Path, waiting_for: str) -> Iterator[None]:
     """Hold an exclusive lock on a file; it ends with the process, however that ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"   another localkube is busy with {waiting_for}: waiting for it …")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"   another localkube is busy with {waiting_for}: waiting for it …")
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # Whoever held it may have removed the file: then it is a lock that nobody else sees.
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                yield
+                return
 
 
 @contextmanager
 def changing(name: str) -> Iterator[None]:
-    """Create and delete of one name, one after the other."""
-    with locked(state_root() / ".locks" / name, f"the cluster {name}"):
-        yield
+    """Create and delete of one name, one after the other; the lock goes with the cluster."""
+    path = state_root() / ".locks" / name
+    with locked(path, f"the cluster {name}"):
+        try:
+            yield
+        finally:
+            if not (state_root() / name).exists():
+                path.unlink(missing_ok=True)
 
 
 def find(name: str) -> Cluster | None:
