@@ -13,9 +13,8 @@ from sqlalchemy import make_url
 from tests.demo.conftest import APP, ROOT
 
 DEMO = ROOT / "deploy" / "demo"
-OBJECTS = [
-    each for file in sorted((DEMO / "manifests").glob("*.yaml")) for each in yaml.safe_load_all(file.read_text())
-]
+FILES = sorted((DEMO / "manifests").glob("*.yaml"))
+OBJECTS: list[dict[str, Any]] = [each for file in FILES for each in yaml.safe_load_all(file.read_text())]
 MIGRATION = yaml.safe_load((DEMO / "migration.yaml").read_text())
 
 
