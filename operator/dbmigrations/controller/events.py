@@ -36,13 +36,17 @@ def notes_of(old: Conditions, new: Conditions) -> list[Note]:
     return found
 
 
-def event_body(resource: Resource, note: Note, now: datetime) -> dict[str, Any]:
-    """Return the core/v1 Event of a note."""
+def event_body(resource: Resource, note: Note, now: datetime, position: int = 0) -> dict[str, Any]:
+    """Return the core/v1 Event of a note, the `position`th of one pass.
+
+    Its name holds the moment, as client-go's does: sorted by name, events of one second are in their order.
+    """
     moment = to_text(now)
+    micros = int(now.timestamp() * 1_000_000) + position
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"generateName": f"{resource.name[:200]}.", "namespace": resource.namespace},
+        "metadata": {"name": f"{resource.name[:200].rstrip('.-')}.{micros:016x}", "namespace": resource.namespace},
         "involvedObject": {
             "apiVersion": f"{GROUP}/{VERSION}",
             "kind": KIND,

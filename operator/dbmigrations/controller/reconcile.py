@@ -133,9 +133,10 @@ class Reconciler:
         self._metrics.observe((o.resource.namespace, o.resource.name), o.status, decision.status)
         notes = [*decision.notes, *notes_of(o.status.conditions, decision.status.conditions)] if changed else []
         notes = notes or list(decision.notes)
-        for note in notes:
+        for position, note in enumerate(notes):
+            body = event_body(o.resource, note, o.now, position)
             try:
-                await self._cluster.create("Event", o.resource.namespace, event_body(o.resource, note, o.now))
+                await self._cluster.create("Event", o.resource.namespace, body)
             except ApiError as error:
                 log.warning("event not posted", extra={"fields": _fields(o, decision) | {"error": str(error)}})
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.conditions import PROBED, TRUE, UNKNOWN
-from dbmigrations.api.run import Step
 from dbmigrations.machine.decision import Decision, draft, step_deadline_passed
 from dbmigrations.machine.effects import ProbeOnce
 from dbmigrations.machine.ending import hold
+from dbmigrations.machine.steps.resume import after_probe
 
 if TYPE_CHECKING:
     from dbmigrations.machine.observed import Observed
@@ -22,7 +22,7 @@ def probe(o: Observed) -> Decision:
         return _nothing(o, "every workload was at 0 before the run and stays there")
     if o.probe.successes >= o.spec.probe_successes:
         words = f"{o.probe.successes} answers in a row were right: {o.probe.last}"
-        return draft(o).run(probed=True).set(PROBED, TRUE, "Healthy", words).goto(Step.RESUME_REST).wait(0.0)
+        return after_probe(o, draft(o).run(probed=True).set(PROBED, TRUE, "Healthy", words))
     if step_deadline_passed(o, o.spec.probe_timeout):
         message = (
             f"the database was migrated and the application started, but it did not answer as expected within "
@@ -34,4 +34,4 @@ def probe(o: Observed) -> Decision:
 
 
 def _nothing(o: Observed, why: str) -> Decision:
-    return draft(o).set(PROBED, UNKNOWN, "NothingToProbe", why).goto(Step.RESUME_REST).wait(0.0)
+    return after_probe(o, draft(o).set(PROBED, UNKNOWN, "NothingToProbe", why))

@@ -37,7 +37,7 @@ def resume(o: Observed) -> Decision:
 def resume_rest(o: Observed) -> Decision:
     """Start the others; then the run is done."""
     waiting = _bring_back(o, list(o.workloads), new_image=True)
-    return waiting if waiting is not None else _done(o)
+    return waiting if waiting is not None else done(o, draft(o))
 
 
 def put_back(o: Observed) -> Decision:
@@ -106,16 +106,31 @@ def _probed(o: Observed, seen: WorkloadSeen) -> bool:
     return all(labels.get(key) == value for key, value in selector.items())
 
 
-def _measure(o: Observed) -> Draft:
+def after_probe(o: Observed, begun: Draft) -> Decision:
+    """Start what the probe did not ask, or end the run where nothing is left to start."""
+    if _nothing_left(o):
+        return done(o, begun)
+    return begun.goto(Step.RESUME_REST).wait(0.0)
+
+
+def _nothing_left(o: Observed) -> bool:
+    originals = {(w.kind, w.name): w for w in o.run.workloads}
+    pairs = [(seen, originals.get((seen.ref.kind, seen.ref.name))) for seen in o.workloads]
+    return all(seen.back and not (w and start_effect(o, seen, w, new_image=True)) for seen, w in pairs)
+
+
+def _measure(o: Observed, begun: Draft | None = None) -> Draft:
     """Downtime counts from the first scale PATCH to the last workload ready."""
+    begun = begun or draft(o)
     if not o.run.down_since or o.run.downtime:
-        return draft(o)
+        return begun
     seconds = seconds_between(o.run.down_since, o.now)
-    return draft(o).run(downtime=format_seconds(seconds), downtime_seconds=round(seconds, 3))
+    return begun.run(downtime=format_seconds(seconds), downtime_seconds=round(seconds, 3))
 
 
-def _done(o: Observed) -> Decision:
-    begun = _measure(o)
+def done(o: Observed, begun: Draft) -> Decision:
+    """End the run: everything is back and, where the manifest says how, probed."""
+    begun = _measure(o, begun)
     run = begun.status.run or o.run
     zero = [str(seen.ref) for seen in o.workloads if seen.replicas == 0]
     words = "every workload is ready" + (f"; at 0 as before: {', '.join(zero)}" if zero else "")
