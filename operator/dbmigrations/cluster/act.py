@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING, Any
 
-from dbmigrations.api.names import FINALIZER, GROUP, KIND, MANAGER_START, MANAGER_STOP, VERSION
+from dbmigrations.api.names import FINALIZER, KIND, MANAGER_START, MANAGER_STOP
 from dbmigrations.api.run import Step
 from dbmigrations.cluster.port import ApiError
 from dbmigrations.machine.effects import (
@@ -21,7 +21,7 @@ from dbmigrations.machine.effects import (
     StartWorkload,
     StopWorkload,
 )
-from dbmigrations.manifests.jobs import Builder, pod_of
+from dbmigrations.manifests.jobs import KEEP_SECONDS, Builder, owner_reference, pod_of
 from dbmigrations.manifests.source import PodSource
 from dbmigrations.manifests.workloads import explain_patch, new_images, start_patch, stop_patch
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from dbmigrations.manifests.runner import Runner
 
 Json = dict[str, Any]
-
-KEEP_SECONDS = 3 * 24 * 3600
-"""How long a finished Job, with its log, stays after its run ended."""
 
 
 @dataclass
@@ -139,13 +136,12 @@ class Actor:
     @_do.register
     async def _(self, _effect: CleanUp) -> None:
         resource = self.o.resource
-        owner = {"apiVersion": f"{GROUP}/{VERSION}", "kind": KIND, "name": resource.name, "uid": resource.uid}
         for job in self.o.jobs:
             if job.live:
                 await self.cluster.delete("Job", resource.namespace, job.name, uid=job.uid)
             elif not job.owned:
                 body = {
-                    "metadata": {"ownerReferences": [{**owner, "blockOwnerDeletion": False}]},
+                    "metadata": {"ownerReferences": [owner_reference(resource)]},
                     "spec": {"ttlSecondsAfterFinished": KEEP_SECONDS},
                 }
                 await self.cluster.patch("Job", resource.namespace, job.name, body)

@@ -50,7 +50,7 @@ def hand_over(o: Observed) -> Decision | None:
     """A run that ended gives its Jobs to the resource and lets go of it: nothing is left to undo."""
     if o.run.active:
         return None
-    left = [job for job in o.jobs if not job.owned]
+    left = [job for job in o.jobs if job.live or not job.owned]
     if any(not job.deleting for job in left):
         return draft(o).do(CleanUp())
     if left:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrations.api.names import SPEC_HASH
+from dbmigrations.api.names import GROUP, KIND, SPEC_HASH, VERSION
 from dbmigrations.api.run import Step
 from dbmigrations.manifests.config import runner_config
 from dbmigrations.manifests.migrate import migrate_pod
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 INSPECT_SECONDS = 180
 """Longest life of an Inspect Pod, image pull included."""
+KEEP_SECONDS = 3 * 24 * 3600
+"""How long a finished Job, with its log, stays after its run ended."""
 STARTUP_SECONDS = 120
 """Added to the user's timeouts for scheduling and image pulls."""
 
@@ -41,7 +43,7 @@ class Builder:
         pod = _PODS[step](self, attempt)
         marks = labels(self.resource.uid, self.run.id, step, attempt)
         pod["restartPolicy"] = "Never"
-        return {
+        job: Json = {
             "apiVersion": "batch/v1",
             "kind": "Job",
             "metadata": {
@@ -60,6 +62,22 @@ class Builder:
                 },
             },
         }
+        if step is Step.INSPECT:
+            # It changes nothing, so it may go with the resource at any time; later ones must outlive a deletion.
+            job["metadata"]["ownerReferences"] = [owner_reference(self.resource)]
+            job["spec"]["ttlSecondsAfterFinished"] = KEEP_SECONDS
+        return job
+
+
+def owner_reference(resource: Resource) -> Json:
+    """Return the reference by which an object goes with the resource."""
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": KIND,
+        "name": resource.name,
+        "uid": resource.uid,
+        "blockOwnerDeletion": False,
+    }
 
 
 def pod_of(job: Json) -> Json:
