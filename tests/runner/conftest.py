@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.runner.programs import Job, store_of
 from tests.servers import postgres, s3
 from tests.servers.proxy import Proxy

@@ -8,7 +8,6 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.runner.programs import Job, store_of
 from tests.servers.binaries import client_folder
 from tests.servers.postgres import PASSWORD
@@ -200,9 +199,7 @@ def test_an_unknown_compression_is_refused(job):
     ],
 )
 @pytest.mark.parametrize("versioned", [False, True])
-def test_verification_is_as_asked_for_or_says_why_not(
-    pg, database, s3_store, asked, checksums, used, note, versioned
-):
+def test_verification_is_as_asked_for_or_says_why_not(pg, database, s3_store, asked, checksums, used, note, versioned):
     bucket = s3_store.new_bucket(versioned=versioned)
     job = Job(pg.url(database), store_of(s3_store, bucket, checksums=checksums))
     facts = job.run("backup", backup={"verify": asked}).succeeded()

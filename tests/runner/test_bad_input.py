@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.runner.programs import Job, store_of
 from tests.servers import postgres, s3
 
@@ -269,7 +268,11 @@ def talker(first_words: bytes) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     "greeting",
-    [b"\x4a\x00\x00\x00\x0a8.0.36\x00\x08\x00\x00\x00", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n"],
+    [
+        b"\x4a\x00\x00\x00\x0a8.0.36\x00\x08\x00\x00\x00",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+    ],
     ids=["mysql", "ssh", "http"],
 )
 def test_servers_of_other_kinds_are_recognised(greeting):

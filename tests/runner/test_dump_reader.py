@@ -109,7 +109,9 @@ def test_data_never_looks_like_the_end_of_a_table(values):
     assert reader.rows == {(b"a", b"b"): len(values)}
 
 
-@pytest.mark.parametrize("after", [b"1\tx\n", b"COPY public.empty (id)", b'COPY "Sp ace"."a\n', b"SELECT pg_catalog.setval('pub"])
+@pytest.mark.parametrize(
+    "after", [b"1\tx\n", b"COPY public.empty (id)", b'COPY "Sp ace"."a\n', b"SELECT pg_catalog.setval('pub"]
+)
 def test_a_text_that_ends_early_is_an_error(after):
     with pytest.raises(DumpSyntaxError):
         read(TEXT[: TEXT.index(after) + len(after)], [])

@@ -78,7 +78,13 @@ def test_passwords_are_neither_shown_nor_put_on_a_command_line():
         ({"DATABASE_URL": "postgresql://shop:x@hunter22@db/x"}, URL, "InvalidURL", "more than one @"),
         ({"DATABASE_URL": "postgresql://db/x?sslpassword=hunter22"}, URL, "InvalidURL", "sslpassword"),
         (
-            {"DB_HOST": "db", "DB_PORT": "tcp://10.0.0.1:5432", "DB_USER": "a", "DB_PASSWORD": "hunter22", "DB_NAME": "x"},
+            {
+                "DB_HOST": "db",
+                "DB_PORT": "tcp://10.0.0.1:5432",
+                "DB_USER": "a",
+                "DB_PASSWORD": "hunter22",
+                "DB_NAME": "x",
+            },
             PARTS,
             "InvalidURL",
             "DB_PORT is not a port number",

@@ -77,6 +77,15 @@ class Postgres:
         self.pid = processes.start(self.folder, self.command, user=processes.unprivileged_user(), env=_environment())
         self.wait_until_ready()
 
+    def crash_backend(self) -> None:
+        """One of the server's processes dies, so that all of them start anew and the statistics are lost."""
+        with self.connect() as connection:
+            row = connection.execute("SELECT pg_backend_pid()").fetchone()
+            assert row is not None
+            os.kill(row[0], signal.SIGKILL)
+            processes.wait_for(lambda: _is_dead(connection), "the crash to be noticed")
+        self.wait_until_ready()
+
     def become_standby(self) -> None:
         """From now on it is a replica of nobody: readable, and in recovery."""
         (self.folder / "data" / "standby.signal").touch()
@@ -128,6 +137,14 @@ def start(major: int, **settings: str) -> Postgres:
     server = Postgres(major, port, folder, pid, command)
     server.wait_until_ready()
     return server
+
+
+def _is_dead(connection: psycopg.Connection[Any]) -> bool:
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def _environment() -> dict[str, str]:

@@ -64,7 +64,16 @@ class Store:
         """Valid keys, as a runner gets them, of a user who may do nothing."""
         self.users += 1
         access, secret = f"user-{self.users}", "a-secret-of-a-user"
-        admin = ["admin", "--allow-insecure", "--access", ACCESS_KEY, "--secret", SECRET_KEY, "--endpoint-url", self.endpoint]
+        admin = [
+            "admin",
+            "--allow-insecure",
+            "--access",
+            ACCESS_KEY,
+            "--secret",
+            SECRET_KEY,
+            "--endpoint-url",
+            self.endpoint,
+        ]
         create = ["create-user", "--access", access, "--secret", secret, "--role", "user"]
         subprocess.run([str(versitygw()), *admin, *create], check=True, capture_output=True)
         return {"DBM_S3_ACCESS_KEY_ID": access, "DBM_S3_SECRET_ACCESS_KEY": secret}
@@ -72,6 +81,10 @@ class Store:
     def file(self, bucket: str, key: str) -> Path:
         """The file behind an object."""
         return self.folder / "data" / bucket / key
+
+    def parts(self, bucket: str) -> list[Path]:
+        """The files behind the parts of unfinished uploads."""
+        return [path for path in (self.folder / "data" / bucket / ".sgwtmp").rglob("*") if path.is_file()]
 
     def stop(self) -> None:
         """End it and remove its folder."""
@@ -86,7 +99,14 @@ def start() -> Store:
         (folder / name).mkdir()
     port = processes.free_port()
     command = [str(versitygw()), "--port", f"127.0.0.1:{port}", "--region", REGION, "--quiet"]
-    command += ["--iam-dir", str(folder / "iam"), "posix", "--versioning-dir", str(folder / "versions"), str(folder / "data")]
+    command += [
+        "--iam-dir",
+        str(folder / "iam"),
+        "posix",
+        "--versioning-dir",
+        str(folder / "versions"),
+        str(folder / "data"),
+    ]
     env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY, "HOME": str(folder), "PATH": "/usr/bin:/bin"}
     pid = processes.start(folder, command, env=env)
     store = Store(port, folder, pid, command)

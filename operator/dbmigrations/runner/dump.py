@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dbmigrations.runner import pgtools
 from dbmigrations.runner.children import CHUNK_BYTES, Child
 from dbmigrations.runner.errors import BackupError
+from dbmigrations.runner.schema import tables_locked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,9 @@ def dump_failed(code: int, said: str) -> BackupError:
             f"pg_dump was ended by signal {-code}: {text}.",
             "Signal 9 without a word is usually the memory limit of the Job." if code == -9 else "",
         )
+    if tables_locked(said):
+        hint = "Somebody holds an exclusive lock: look for long transactions."
+        return BackupError("DatabaseBusy", f"pg_dump could not lock the tables: {text}.", hint, transient=True)
     if "row-level security" in said:
         return BackupError(
             "RowSecurity", f"pg_dump refused a partial dump: {text}.", "Use the tables' owner, or BYPASSRLS."

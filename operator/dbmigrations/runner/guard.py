@@ -155,6 +155,8 @@ def _conclude(context: Context, connection: Connection, state: _State) -> dict[s
     try:
         if connection.closed:
             connection = _connect_patiently(context)
+        state.seen.update(watch.ours(connection, state.since))
+        facts["sessionsSeen"] = len(state.seen)
         facts["sessionsLeft"] = watch.end_all(connection, state.since, patience=_PATIENCE_SECONDS, limit=_LIMIT_SECONDS)
         context.log.step("guard", "our sessions have ended", left=facts["sessionsLeft"])
         facts["fingerprint"] = fingerprint.take(

@@ -61,9 +61,14 @@ def hash_of(lines: Iterable[bytes]) -> str:
     return digest.hexdigest()[:_HASH_CHARACTERS]
 
 
+def tables_locked(said: str) -> bool:
+    """Whether pg_dump gave up waiting for a lock: it bounds that wait by a statement timeout."""
+    return "LOCK TABLE" in said and "timeout" in said
+
+
 def cannot_dump(code: int, said: str) -> DatabaseError:
     """The failure of a pg_dump that reads only the catalogue."""
-    if "lock" in said and "timeout" in said:
+    if tables_locked(said):
         return DatabaseError(
             "DatabaseBusy",
             f"pg_dump could not lock the tables for reading within {LOCK_WAIT_MS // 1000} s: {said}",
