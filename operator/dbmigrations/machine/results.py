@@ -66,5 +66,5 @@ def inspection_of(result: Result) -> Inspection:
 
 def backup_of(result: Result) -> Backup:
     """Return the dump of a Backup report. Raises TypeError where the report lacks its place."""
-    facts = {**result.facts, "note": result.facts.get("verifyNote", "")}
-    return from_wire(Backup, facts)
+    notes = (result.facts.get(key) for key in ("verifyNote", "compressionNote"))
+    return from_wire(Backup, {**result.facts, "note": "; ".join(note for note in notes if note)})
