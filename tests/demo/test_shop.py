@@ -90,13 +90,19 @@ def test_both_releases_take_orders(release_1: Shop, release_2: Shop) -> None:
         assert shop.post("/orders", b'{"email": "a@b", "sku": "none", "quantity": 1}')[0] == 404
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"email": "a", "sku": "s", "quantity": 1}',
-                                  b'{"email": "a@b", "sku": "s", "quantity": 0}', b'{"email": "a@b"}'])  # fmt: skip
-def test_what_is_not_an_order_is_refused_with_an_example(release_1: Shop, body: bytes) -> None:
+def test_what_is_not_an_order_is_refused_with_an_example(release_1: Shop) -> None:
+    bodies = [
+        b"",
+        b"[]",
+        b'{"email": "a", "sku": "s", "quantity": 1}',
+        b'{"email": "a@b", "sku": "s", "quantity": 0}',
+        b'{"email": "a@b"}',
+    ]
     with release_1.serving() as shop:
-        status, answer = shop.post("/orders", body)
-    assert status == 400
-    assert "JSON" in answer["error"] or "SKU-0001" in answer["error"]
+        for body in bodies:
+            status, answer = shop.post("/orders", body)
+            assert status == 400, body
+            assert "JSON" in answer["error"] or "SKU-0001" in answer["error"]
 
 
 def test_seeding_again_adds_only_what_is_missing(release_1: Shop) -> None:
