@@ -37,7 +37,7 @@ def run_python(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedPr
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **env},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,  # seconds; the machine may be busy with a cluster
         check=False,
     )
 
@@ -95,7 +95,7 @@ class Client:
         return self._send(urllib.request.Request(self.base + path, data=body))
 
     def wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 self.get("/healthz")
