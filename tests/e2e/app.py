@@ -36,7 +36,7 @@ class App:
 
     def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002 - as in subprocess
         """Run kubectl in the application's namespace."""
-        return self.world.cluster.kubectl("--namespace", self.namespace, *args, input=input, check=check)
+        return self.world.kubectl("--namespace", self.namespace, *args, input=input, check=check)
 
     def sql(self, text: str) -> list[tuple[str, ...]]:
         """Run SQL as superuser in the application's database."""
@@ -48,7 +48,7 @@ class App:
 
     def workload(self, name: str = "app") -> Json:
         """Return the Deployment or StatefulSet."""
-        found = self.world.cluster.get(f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind.lower()}s/{name}")
+        found = self.world.get(f"/apis/apps/v1/namespaces/{self.namespace}/{self.kind.lower()}s/{name}")
         assert found is not None, f"{self.kind} {name} does not exist in {self.namespace}"
         return found
 
@@ -62,11 +62,11 @@ class App:
 
     def pods(self, selector: str = "") -> list[Json]:
         """Return the namespace's Pods."""
-        return self.world.cluster.list(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={selector}")
+        return self.world.list(f"/api/v1/namespaces/{self.namespace}/pods?labelSelector={selector}")
 
     def jobs(self) -> list[Json]:
         """Return the namespace's Jobs, oldest first."""
-        found = self.world.cluster.list(f"/apis/batch/v1/namespaces/{self.namespace}/jobs")
+        found = self.world.list(f"/apis/batch/v1/namespaces/{self.namespace}/jobs")
         return sorted(found, key=lambda job: str(job["metadata"]["creationTimestamp"]))
 
     def stopped(self, name: str = "app") -> bool:
@@ -103,7 +103,7 @@ class App:
 
     def find(self, name: str = "m") -> Json | None:
         """Return a resource, or None."""
-        return self.world.cluster.get(f"{RESOURCES.format(self.namespace)}/{name}")
+        return self.world.get(f"{RESOURCES.format(self.namespace)}/{name}")
 
     def get(self, name: str = "m") -> Json:
         """Return a resource."""
@@ -117,7 +117,7 @@ class App:
 
     def events(self, name: str = "m") -> list[tuple[str, str, str]]:
         """Return type, reason and message of the resource's events, oldest first."""
-        found = self.world.cluster.list(f"/api/v1/namespaces/{self.namespace}/events?limit=500")
+        found = self.world.list(f"/api/v1/namespaces/{self.namespace}/events?limit=500")
         mine = [event for event in found if event["involvedObject"].get("name") == name]
         mine = [event for event in mine if event["involvedObject"].get("kind") == "DatabaseMigration"]
         # Times are whole seconds; within one, the resourceVersion has the order of writing.

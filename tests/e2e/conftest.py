@@ -1,7 +1,6 @@
 """One cluster for the whole session. Tests of this folder ask for `world`; what a test made is removed behind it.
 
-DBM_E2E_CLUSTER names the cluster (dbm-test): it is kept, so that the next session starts in seconds.
-DBM_E2E_BUILD=0 takes the images that the cluster has.
+The cluster is that of tests/cluster (`--cluster-name`, `--keep-cluster`). DBM_E2E_BUILD=0 takes the images that it has.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.cluster import bring_up
 from tests.e2e.world import World, build_images
 from tests.health import capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.cluster.cluster import Cluster
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,10 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[World]:
+def world(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[World]:
     """Return the cluster with the operator, PostgreSQL and the store in it."""
     said = request.config.get_terminal_writer()
-    name = os.environ.get("DBM_E2E_CLUSTER", "dbm-test")
 
     def step(what: str, do: Callable[[], object]) -> object:
         began = time.monotonic()
@@ -39,8 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         return result
 
     said.line()
-    cluster = step(f"cluster {name}", lambda: bring_up(name, tmp_path_factory.mktemp("cluster")))
-    found = World(cluster)  # type: ignore[arg-type]
+    found = World(cluster)
     if os.environ.get("DBM_E2E_BUILD") != "0":
         step("images built", build_images)
         step("images loaded", found.load)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.e2e.app import App
-    from tests.e2e.cluster import Json
 
+Json = dict[str, Any]
 T = TypeVar("T")
 INTERVAL = 0.3
 """Seconds between two looks."""

@@ -6,19 +6,23 @@ import csv
 import io
 import json
 import secrets
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import yaml
+from tests.cluster.cluster import LOCALKUBE, ROOT, CommandError
 from tests.e2e import manifests
 from tests.e2e.app import App
-from tests.e2e.cluster import LOCALKUBE, ROOT, run
 from tests.e2e.manifests import NEW_IMAGE, OLD_IMAGE, POSTGRES_HOST, S3_KEYS, SERVERS
 from tests.e2e.waiting import until
 
 if TYPE_CHECKING:
-    from tests.e2e.cluster import Cluster, Json
+    from tests.cluster.cluster import Cluster
+
+Json = dict[str, Any]
 
 SYSTEM = "dbmigrations-system"
 OPERATOR = "deployment/dbmigrations-operator"
@@ -66,13 +70,20 @@ LAST = {
 """Where each history starts, and what its minimal manifest names as target (tests/e2e/images/README.md)."""
 
 
+def command(*words: str) -> None:
+    """Run a command that may take minutes on a new machine. Raises CommandError with what it said."""
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT, check=False)
+    if done.returncode:
+        raise CommandError(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout[-5000:]}")
+
+
 def build_images() -> None:
     """Build every image; all but the first time the layers are there already."""
     for target in ("operator", "runner"):
-        run(str(LOCALKUBE), "build", "-t", f"dbmigrations/{target}:dev", "--target", target, str(ROOT))
-    run(str(ROOT / "deploy" / "demo" / "build-images"), "postgres", "s3", "histories")
+        command(str(LOCALKUBE), "build", "-t", f"dbmigrations/{target}:dev", "--target", target, str(ROOT))
+    command(str(ROOT / "deploy" / "demo" / "build-images"), "postgres", "s3", "histories")
     folder = str(ROOT / "tests" / "e2e" / "images")
-    run(str(LOCALKUBE), "build", "-t", NEW_IMAGE, "--build-arg", "VERSION=next", folder)
+    command(str(LOCALKUBE), "build", "-t", NEW_IMAGE, "--build-arg", "VERSION=next", folder)
 
 
 class World:
@@ -88,7 +99,7 @@ class World:
 
     def load(self) -> None:
         """Bring the images into the cluster."""
-        run(str(LOCALKUBE), "load", "docker-image", *IMAGES, "--name", self.cluster.name)
+        command(str(LOCALKUBE), "load", "docker-image", *IMAGES, "--name", self.cluster.name)
 
     def install(self, **values: Any) -> None:
         """Install the operator by its chart, as a user does; its Pod is a new one each time."""
@@ -102,16 +113,13 @@ class World:
 
     def start_servers(self) -> None:
         """Start PostgreSQL and the store, or take those that an earlier session left."""
-        self.cluster.apply(*manifests.servers())
+        self.apply(*manifests.servers())
         for name in ("statefulset/postgres", "deployment/s3", "deployment/histories"):
             self.kubectl("rollout", "status", name, "--namespace", SERVERS, "--timeout=3m")
 
     def sweep(self) -> None:
         """Remove what earlier sessions left: their namespaces, held resources included, and their databases."""
-        left = [
-            item["metadata"]["name"]
-            for item in self.cluster.list("/api/v1/namespaces?labelSelector=dbmigrations.dev/e2e")
-        ]
+        left = [item["metadata"]["name"] for item in self.list("/api/v1/namespaces?labelSelector=dbmigrations.dev/e2e")]
         for space in left:
             self._let_go(space)
         if left:
@@ -125,7 +133,25 @@ class World:
 
     def kubectl(self, *args: str, input: str | None = None, check: bool = True) -> str:  # noqa: A002 - as in subprocess
         """Run kubectl against the cluster."""
-        return self.cluster.kubectl(*args, input=input, check=check)
+        done = self.cluster.try_kubectl(*args, stdin=input)
+        if check and done.returncode:
+            raise CommandError(
+                f"kubectl {' '.join(args)[:500]}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def get(self, path: str) -> Json | None:
+        """GET a path of the API; None where nothing is there. Waiting asks so: a process each time would be dear."""
+        return self.cluster.get(path)
+
+    def list(self, path: str) -> list[Json]:
+        """GET the items of a list."""
+        found = self.cluster.get(path)
+        return list(found["items"]) if found else []
+
+    def apply(self, *objects: Json) -> None:
+        """Apply objects in their order."""
+        self.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
 
     def sql(self, database: str, text: str) -> list[tuple[str, ...]]:
         """Run SQL as superuser, each statement by itself; return the rows as texts (NULL is an empty one)."""
@@ -140,7 +166,7 @@ class World:
 
     def operator_pod(self) -> str:
         """Return the name of the operator's Pod that is not on its way out."""
-        pods = self.cluster.list(f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=app.kubernetes.io/name=dbmigrations")
+        pods = self.list(f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=app.kubernetes.io/name=dbmigrations")
         return str(next(p["metadata"]["name"] for p in pods if "deletionTimestamp" not in p["metadata"]))
 
     def kill_operator(self) -> None:
@@ -149,8 +175,8 @@ class World:
 
     def operator_log(self, about: str = "", lines: int = 0) -> str:
         """Return the operator's log, the lines about a namespace, or the last of these."""
-        path = f"/api/v1/namespaces/{SYSTEM}/pods/{self.operator_pod()}/log"
-        found = [line for line in self.cluster.text(path).splitlines() if about in line]
+        text = self.kubectl("logs", "--namespace", SYSTEM, self.operator_pod(), check=False)
+        found = [line for line in text.splitlines() if about in line]
         return "\n".join(found[-lines:])
 
     def app(
@@ -190,7 +216,7 @@ class World:
         reference = {"secretKeyRef": {"name": "database", "key": "url"}}
         env_list: list[Json] = [{"name": "DATABASE_URL", "valueFrom": reference}]
         env_list += [{"name": key, "value": value} for key, value in variables.items()]
-        self.cluster.apply(
+        self.apply(
             manifests.namespace(app.namespace, manifests.LABEL),
             manifests.secret("database", app.namespace, {"url": app.url, "password": app.password}),
             manifests.secret("s3", app.namespace, S3_KEYS),
@@ -221,7 +247,7 @@ class World:
 
     def _let_go(self, space: str) -> None:
         path = f"/apis/dbmigrations.dev/v1alpha1/namespaces/{space}/databasemigrations"
-        for item in self.cluster.list(path):
+        for item in self.list(path):
             # An operator that is away, or a run that waits, must not keep a namespace for ever.
             name = item["metadata"]["name"]
             self.kubectl("delete", "databasemigration", name, "-n", space, "--wait=false", "--ignore-not-found")
