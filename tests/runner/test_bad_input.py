@@ -1,4 +1,4 @@
-"""One table of everything that can be wrong beforehand: each row ends inspect with its own reason, and no secret shown."""
+"""One table of everything that can be wrong beforehand: each row ends inspect with its own reason, and no secret."""
 
 from __future__ import annotations
 

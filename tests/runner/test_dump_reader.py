@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -73,7 +75,7 @@ VERSIONS = (b"public", b"alembic_version")
 def read(text: bytes, cuts: list[int]) -> DumpReader:
     reader = DumpReader(frozenset([VERSIONS]))
     positions = [0, *sorted(cut % (len(text) + 1) for cut in cuts), len(text)]
-    for start, end in zip(positions, positions[1:], strict=False):
+    for start, end in pairwise(positions):
         reader.feed(text[start:end])
     reader.close()
     return reader

@@ -34,8 +34,8 @@ def test_parts_are_as_large_as_ten_thousand_of_them_must_be(database, compressed
     assert size * parts.MOST_PARTS >= database * (1.2 if compressed else 2.5)
 
 
-def test_256_mebibytes_hold_a_database_of_350_gigabytes():
-    assert parts.memory_needed(parts.part_size(350 * GB, compressed=True)) <= 256 * MIB
+def test_256_mebibytes_hold_a_database_of_400_gigabytes():
+    assert parts.memory_needed(parts.part_size(400 * GB, compressed=True)) <= 256 * MIB
 
 
 def test_what_no_object_can_hold_is_refused_at_once():

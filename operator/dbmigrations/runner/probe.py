@@ -55,7 +55,7 @@ def crc32_header(value: int) -> str:
 
 
 def run(bucket: Bucket, config: Config, log: Log) -> Abilities:
-    """Write, check and remove a canary, and clean up after it. Raises StoreError with the reason for which no backup could be stored."""
+    """Write, check and remove a canary. Raises StoreError with the reason for which no backup could be stored."""
     key = f"{own_prefix(config)}canary-{config.run}-{config.attempt}"
     versions: list[str] = []
     try:
