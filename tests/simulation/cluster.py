@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dbmigrations.cluster.port import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from tests.simulation.api_server import ApiServer
 
 Json = dict[str, Any]

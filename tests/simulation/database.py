@@ -1,4 +1,4 @@
-"""A tiny model of the database and the bucket: enough to say what a program would report, and what must never happen."""
+"""A tiny model of the database and the bucket: what a program would report, and what must never happen."""
 
 from __future__ import annotations
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.simulation.cluster import Call
-
 from dbmigrations.api.names import ORIGINAL, STOPPED_BECAUSE
 
 if TYPE_CHECKING:
+    from tests.simulation.cluster import Call
     from tests.simulation.world import World
 
 

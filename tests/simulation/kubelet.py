@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.programs import Killed, program_of
+from tests.simulation.programs import program_of
 from tests.simulation.states import terminated
 
 from dbmigrations.api.clock import to_text
@@ -120,8 +120,6 @@ class Kubelet:
         try:
             delay = next(running.script)
         except StopIteration:
-            return
-        except Killed:
             return
         self.world.after(delay, lambda: self._go_on(running))
 

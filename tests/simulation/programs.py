@@ -5,7 +5,6 @@ Each is a generator of delays in seconds; between them a Pod can be killed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +12,14 @@ from tests.simulation.database import Database, failed, inspected, ok
 from tests.simulation.states import terminated
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from tests.simulation.kubelet import Kubelet, Running
     from tests.simulation.world import World
 
 Json = dict[str, Any]
 Reports = list[Json]
 """Reports of attempts that shall not go well, in their order; afterwards all is well."""
-
-
-class Killed(Exception):
-    """The Pod was killed in the middle."""
 
 
 @dataclass

@@ -1,14 +1,13 @@
 """A cluster with an application, a database and one or more operators, under a clock that the simulation moves.
 
-`World.run` lets events happen in their order until nothing is left to happen. The operators are the real
-`Reconciler`s; each is looked after as the work queue does: one pass at a time, its earliest wish wins, failures back off.
+`World.run` lets events happen in their order until nothing is left to happen. The operators are the real `Reconciler`s;
+each is looked after as the work queue does: one pass at a time, its earliest wish wins, failures back off.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,8 @@ from dbmigrations.machine.observed import Settings
 from dbmigrations.manifests.runner import Runner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from tests.simulation.database import State
     from tests.simulation.kubelet import Running
 

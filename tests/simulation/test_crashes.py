@@ -1,0 +1,97 @@
+"""The operator dies after each of its writes, or never hears of one's success: the run goes on as if nothing was.
+
+Events are no crash points: nothing ever reads them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.simulation import invariants
+from tests.simulation.cluster import CrashError, no_answer
+from tests.simulation.database import failed
+from tests.simulation.programs import Migration, Scenario, half
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.simulation.cluster import Call, FakeCluster
+
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "success": Scenario,
+    "failed backup": lambda: Scenario(backup=[failed("DumpFailed")] * 9),
+    "failed migration, unchanged": lambda: Scenario(migrations=[Migration(exit_code=1)]),
+    "failed migration, changed": lambda: Scenario(migrations=[Migration([(0.5, half)], exit_code=1)]),
+    "image cannot be pulled": lambda: Scenario(migrations=[Migration(image_pull=True)]),
+    "pod lost": lambda: Scenario(migrations=[Migration(lost=True)]),
+}
+
+
+def crash(_cluster: FakeCluster) -> None:
+    """The process dies after the write."""
+    raise CrashError
+
+
+def lose(_cluster: FakeCluster) -> None:
+    """The write was done, but the answer is lost."""
+    raise no_answer()
+
+
+def ended(world: World) -> tuple[object, ...]:
+    """What must be the same whether something went wrong with the operator or not."""
+    run = world.status["run"]
+    return (
+        run["outcome"],
+        world.condition("Ready")["reason"],
+        {step: attempt["number"] for step, attempt in run["attempts"].items()},
+        world.replicas(),
+        world.images(),
+        world.database.state,
+        world.commands,
+        len(world.bucket.dumps),
+    )
+
+
+def disturb(world: World, how: Callable[[FakeCluster], None], which: Callable[[int], bool]) -> list[int]:
+    """Disturb the writes that `which` says (counted from 1, without events); return the counter."""
+    (operator,) = world.operators
+    count = [0]
+
+    def after(call: Call) -> None:
+        if call.number and call.kind != "Event":
+            count[0] += 1
+            if which(count[0]):
+                how(operator.cluster)
+
+    operator.cluster.after = after
+    return count
+
+
+@pytest.mark.parametrize("how", [crash, lose])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_run_ends_the_same_after_trouble_with_any_of_its_writes(name: str, how: Callable[..., None]) -> None:
+    calm = World(SCENARIOS[name]())
+    writes = disturb(calm, how, lambda _number: False)
+    calm.run()
+    invariants.check(calm)
+    assert writes[0] > 10
+    for at in range(1, writes[0] + 1):
+        world = World(SCENARIOS[name]())
+        disturb(world, how, lambda number, at=at: number == at)
+        world.run()
+        assert ended(world) == ended(calm), f"trouble with write {at}: {world.explain()}"
+        invariants.check(world)
+
+
+@pytest.mark.parametrize("how", [crash, lose])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_run_ends_the_same_when_every_write_has_trouble(name: str, how: Callable[..., None]) -> None:
+    calm = World(SCENARIOS[name]())
+    calm.run()
+    world = World(SCENARIOS[name]())
+    disturb(world, how, lambda _number: True)
+    world.run()
+    assert ended(world) == ended(calm), world.explain()
+    invariants.check(world)
