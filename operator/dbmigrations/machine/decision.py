@@ -32,6 +32,11 @@ PHASES = {
 }
 
 
+PLANNED = {"Quiesce", "Backup", "Migrate", "Resume"}
+ANNOUNCED = PLANNED | {"Recheck", "PutBack"}
+"""Steps whose beginning is an event: those that disturb somebody, or that nobody planned."""
+
+
 @dataclass(frozen=True)
 class Note:
     """An event for people that no condition carries."""
@@ -80,8 +85,11 @@ class Draft:
         if run.step_started_at:
             spent[run.step] = round(spent.get(run.step, 0) + seconds_between(run.step_started_at, now), 3)
         phase, doing = PHASES[step]
-        draft = self.run(step=step, step_started_at=to_micro(now), seconds=spent, progress="")
-        return draft.doing(phase, why or f"the operator {doing}")
+        words = why or f"the operator {doing}"
+        draft = self.run(step=step, step_started_at=to_micro(now), seconds=spent, progress="").doing(phase, words)
+        if step in ANNOUNCED:
+            return draft.note("Normal" if step in PLANNED else "Warning", phase, words)
+        return draft
 
     def doing(self, phase: str, message: str) -> Draft:
         """Say what goes on, in Ready and Reconciling alike."""

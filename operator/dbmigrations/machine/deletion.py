@@ -8,7 +8,7 @@ from dbmigrations.api.clock import seconds_between
 from dbmigrations.api.names import ORIGINAL, STOPPED_BECAUSE
 from dbmigrations.api.run import Step
 from dbmigrations.machine.decision import Decision, draft
-from dbmigrations.machine.effects import DeleteJob, ExplainWorkload, RemoveFinalizer
+from dbmigrations.machine.effects import CleanUp, DeleteJob, ExplainWorkload, RemoveFinalizer
 from dbmigrations.machine.ending import go_back_to, version_now
 from dbmigrations.machine.steps.resume import start_effect
 
@@ -57,7 +57,7 @@ def _release(o: Observed) -> Decision:
     """Start or explain each stopped workload, then remove the finalizer."""
     stays = o.run.taken_over or _migration_under_way(o)
     if stays:
-        return explain_stopped(o) or draft(o).do(RemoveFinalizer())
+        return explain_stopped(o) or _let_go(o)
     resumed = o.run.step in {Step.RESUME, Step.PROBE, Step.RESUME_REST}
     originals = {(original.kind, original.name): original for original in o.run.workloads}
     for seen in o.workloads:
@@ -66,6 +66,13 @@ def _release(o: Observed) -> Decision:
         if effect:
             words = f"the resource was deleted during {o.run.step}: {seen.ref} is brought back"
             return draft(o).note("Normal", "Aborted", words).do(effect)
+    return _let_go(o)
+
+
+def _let_go(o: Observed) -> Decision:
+    """Give the Jobs that ended to the resource, so that they go with it: afterwards nobody knows of them."""
+    if any(not (job.owned or job.deleting) for job in o.jobs):
+        return draft(o).do(CleanUp())
     return draft(o).do(RemoveFinalizer())
 
 

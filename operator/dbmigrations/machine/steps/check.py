@@ -26,11 +26,10 @@ def check(o: Observed) -> Decision:
     begun = draft(o).run(workloads=originals(o))
     if o.spec.online:
         return begun.goto(Step.BACKUP if o.spec.backup else Step.MIGRATE).wait(0.0)
-    stopping = ", ".join(f"{w.kind}/{w.name} ({w.replicas})" for w in o.status.run.workloads) if o.status.run else ""
     running = [f"{seen.ref} ({seen.replicas} -> 0)" for seen in o.workloads if seen.replicas]
     begun = begun.run(down_since=to_micro(o.now)) if running else begun
-    words = f"stopping {', '.join(running)}" if running else f"nothing runs that must be stopped {stopping}".strip()
-    return begun.goto(Step.QUIESCE, words).note("Normal", "Stopping", words).wait(0.0)
+    words = f"stopping {', '.join(running)}" if running else "nothing runs that must be stopped"
+    return begun.goto(Step.QUIESCE, words).wait(0.0)
 
 
 def _dry_run(o: Observed) -> Decision:
