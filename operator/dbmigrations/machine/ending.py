@@ -155,4 +155,4 @@ def _run(begun: Draft) -> Run:
 
 def _sentence(text: str) -> str:
     text = text.strip()
-    return text if text.endswith((".", "!", ":", ")")) else text + "."
+    return text if text.endswith((".", "!", ":")) else text + "."

@@ -60,7 +60,7 @@ def _unchanged(o: Observed, begun: Draft, ended: Ended) -> Decision:
     wait = ended.lock_wait
     if wait and ended.exit_code and wait.get("seconds", 0) >= 0.8 * o.spec.lock_timeout > 0:
         return _lock_timeout(o, begun, wait)
-    logs = f"kubectl logs -n {o.resource.namespace} {ended.pod} -c migrate" if ended.pod else "the Job's log"
+    logs = _logs(o, ended)
     if ended.exit_code == 0:
         message = (
             f"the command ended with 0, but the database is not at {o.spec.target}: it is unchanged, at "
@@ -95,11 +95,15 @@ def _changed(o: Observed, begun: Draft, ended: Ended, verdict: Verdict, what: st
         else "The application is not started, because no version of it is known to fit this schema"
     )
     hint = (
-        f"{go_back_to(o.run)}. Either correct the migration and apply a manifest with the corrected image: its run "
+        f"Why it failed: {_logs(o, ended)}. {go_back_to(o.run)}. Either correct the migration and apply a manifest with the corrected image: its run "
         f"goes on from here and starts the application; or restore that dump and set a new spec.retryToken."
     )
     reason = "MigrationFailedHalfway" if verdict is Verdict.CHANGED else "MigrationUnclear"
     return hold(o, reason, message, hint, start=begun)
+
+
+def _logs(o: Observed, ended: Ended) -> str:
+    return f"kubectl logs -n {o.resource.namespace} {ended.pod} -c migrate" if ended.pod else "the Pod's log, if kept"
 
 
 def _how(ended: Ended) -> tuple[str, str]:
