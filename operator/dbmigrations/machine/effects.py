@@ -49,11 +49,11 @@ class StopWorkload:
 
 @dataclass(frozen=True)
 class StartWorkload:
-    """Bring a workload back: replicas (None: leave them), and containers of `old_image` to `new_image`."""
+    """Bring a workload back: replicas (None: leave them), and containers of `old_images` to `new_image`."""
 
     ref: WorkloadRef
     replicas: int | None
-    old_image: str
+    old_images: tuple[str, ...]
     new_image: str
 
 

@@ -15,6 +15,7 @@ from dbmigrations.manifests.migrate import GATE, GUARD, MAIN
 from dbmigrations.manifests.source import PodSource
 
 if TYPE_CHECKING:
+    from dbmigrations.api.run import Fingerprint
     from dbmigrations.machine.observed import JobSeen, Observed
     from dbmigrations.machine.pods import PodSeen
 
@@ -69,7 +70,8 @@ def _not_started(o: Observed, job: JobSeen, pod: PodSeen) -> Decision:
     if trouble := stuck(o, job, pod):
         return fail(o, trouble.reason, f"the migration could not start: {trouble.message}", trouble.hint)
     if pod.ended or pod.terminating:
-        return _unclear(o, f"its Pod ended before it was seen running ({pod.reason or 'no reason given'})")
+        before = fingerprint_of(parse_result(gate.result))
+        return _unclear(o, f"its Pod ended before it was seen running ({pod.reason or 'no reason given'})", before)
     return draft(o).wait(LOOK_AGAIN)
 
 
@@ -89,6 +91,6 @@ def _ran(o: Observed, pod: PodSeen) -> Decision:
     return judge(o, Ended(before, after, main.exit_code, why, report.facts.get("lockWait"), pod.name))
 
 
-def _unclear(o: Observed, why: str) -> Decision:
+def _unclear(o: Observed, why: str, before: Fingerprint | None = None) -> Decision:
     """Nobody can say what the Pod did: its sessions are ended and the database is read again."""
-    return draft(o).goto(Step.RECHECK, f"{why}: the database is read again").wait(0.0)
+    return draft(o).run(before=o.run.before or before).goto(Step.RECHECK, f"{why}: the database is read again").wait(0.0)

@@ -16,7 +16,7 @@ from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft, st
 from dbmigrations.machine.effects import DeleteJob, StartWorkload
 from dbmigrations.machine.ending import finish_failed, finish_succeeded, hold
 from dbmigrations.machine.versions import in_full
-from dbmigrations.manifests.workloads import new_images
+from dbmigrations.manifests.workloads import new_images, noted_image
 
 if TYPE_CHECKING:
     from dbmigrations.api.run import Original
@@ -53,14 +53,15 @@ def start_effect(o: Observed, seen: WorkloadSeen, original: Original, *, new_ima
     """Return what brings a workload back; None where it was done already."""
     if seen.raw is None:
         return None
-    old, new = o.run.old_image, o.run.old_image
+    old: tuple[str, ...] = ()
     if new_image and o.spec.set_image:
-        new = o.spec.image
+        # What an earlier run stopped has the image of then, whatever podFrom's container runs by now.
+        old = (o.run.old_image, noted_image(seen.raw))
     replicas = original.replicas if seen.replicas == 0 and original.replicas else None
     # Where somebody else has started it meanwhile, their number stays, but our note of the original must go.
-    if replicas is None and not seen.annotated and not new_images(seen.raw, old, new):
+    if replicas is None and not seen.annotated and not new_images(seen.raw, old, o.spec.image):
         return None
-    return StartWorkload(seen.ref, replicas, old, new)
+    return StartWorkload(seen.ref, replicas, old, o.spec.image)
 
 
 def _bring_back(o: Observed, group: list[WorkloadSeen], *, new_image: bool) -> Decision | None:
