@@ -106,13 +106,13 @@ class Actor:
     @_do.register
     async def _(self, effect: StopWorkload) -> None:
         original, raw = effect.original, self._workload(effect.original.kind, effect.original.name)
-        patch = stop_patch(original, self.o.resource, self.o.run.id, raw["metadata"]["resourceVersion"])
+        patch = stop_patch(original, self.o.resource, self.o.run, raw["metadata"]["resourceVersion"])
         await self._patch(original.kind, original.name, patch, MANAGER_STOP)
 
     @_do.register
     async def _(self, effect: StartWorkload) -> None:
         raw = self._of(effect.ref)
-        images = new_images(raw, effect.old_image, effect.new_image)
+        images = new_images(raw, effect.old_images, effect.new_image)
         patch = start_patch(effect.replicas, images, raw["metadata"]["resourceVersion"])
         await self._patch(effect.ref.kind, effect.ref.name, patch, MANAGER_START)
 

@@ -118,18 +118,35 @@ def _selector(selector: Json) -> str:
 async def _jobs(cluster: Cluster, seen: Observed) -> tuple[JobSeen, ...]:
     space, labels = seen.resource.namespace, f"{LABEL_UID}={seen.resource.uid}"
     jobs = await cluster.list("Job", space, labels=labels)
-    if not jobs:
-        return ()
     pods: dict[str, list[Json]] = {}
     for pod in await cluster.list("Pod", space, labels=labels):
         for owner in pod["metadata"].get("ownerReferences", []):
             pods.setdefault(owner["uid"], []).append(pod)
+    for mine in pods.values():
+        mine.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
     found = []
     for raw in jobs:
-        mine = sorted(pods.get(raw["metadata"]["uid"], []), key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-        job = JobSeen(raw, tuple(parse_pod(pod) for pod in mine))
+        job = JobSeen(raw, tuple(parse_pod(pod) for pod in pods.pop(raw["metadata"]["uid"], [])))
         found.append(replace(job, warnings=await _warnings(cluster, space, job, seen.now)))
-    return tuple(found)
+    return (*found, *(_deleted(uid, left) for uid, left in pods.items()))
+
+
+def _deleted(uid: str, pods: list[Json]) -> JobSeen:
+    """Return a Job that was deleted before its Pods ended, as they tell of it: they may work for a while yet."""
+    meta = pods[-1]["metadata"]
+    (name,) = [owner["name"] for owner in meta["ownerReferences"] if owner["uid"] == uid]
+    raw = {
+        "metadata": {
+            "name": name,
+            "uid": uid,
+            "labels": meta["labels"],
+            "creationTimestamp": meta["creationTimestamp"],
+            "deletionTimestamp": meta.get("deletionTimestamp", meta["creationTimestamp"]),
+            # Nobody can or need hand it over any more.
+            "ownerReferences": meta["ownerReferences"],
+        }
+    }
+    return JobSeen(raw, tuple(parse_pod(pod) for pod in pods))
 
 
 async def _warnings(cluster: Cluster, space: str, job: JobSeen, now: datetime) -> tuple[str, ...]:

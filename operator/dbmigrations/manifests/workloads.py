@@ -9,17 +9,25 @@ from dbmigrations.api.names import ORIGINAL, STOPPED_BECAUSE
 from dbmigrations.api.run import Original
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from dbmigrations.api.run import Run
     from dbmigrations.manifests.resource import Resource
 
 Json = dict[str, Any]
 
 
-def stop_patch(original: Original, resource: Resource, run: str, version: str) -> Json:
-    """Set 0 and leave the original beside it, in one PATCH guarded by the workload's resourceVersion."""
+def stop_patch(original: Original, resource: Resource, run: Run, version: str) -> Json:
+    """Set 0 and leave the original beside it, in one PATCH guarded by the workload's resourceVersion.
+
+    The note also says which image the application had: another run may have to bring this workload back after the
+    one that podFrom names has the new image already.
+    """
     note = {
         "replicas": original.replicas,
         "images": original.images,
-        "run": run,
+        "image": run.old_image,
+        "run": run.id,
         "resource": f"{resource.namespace}/{resource.name}",
         "uid": resource.uid,
     }
@@ -62,18 +70,27 @@ def original_of(kind: str, workload: Json) -> Original:
     return Original(kind, name, replicas, images_of(workload))
 
 
+def noted_image(workload: Json) -> str:
+    """Return the application's image when the workload was stopped; empty where no note of ours says it."""
+    try:
+        found = json.loads(workload["metadata"].get("annotations", {}).get(ORIGINAL) or "{}")
+        return str(found.get("image", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
 def images_of(workload: Json) -> dict[str, str]:
     """Return the images by container name, initContainers included (names are unique in a Pod)."""
     spec = workload["spec"]["template"]["spec"]
     return {c["name"]: c["image"] for key in ("initContainers", "containers") for c in spec.get(key, [])}
 
 
-def new_images(workload: Json, old: str, new: str) -> dict[str, dict[str, str]]:
-    """Return which containers, by list, run the old image and get the new one (design 5.3, SetImage)."""
+def new_images(workload: Json, old: Collection[str], new: str) -> dict[str, dict[str, str]]:
+    """Return which containers, by list, run an old image and get the new one (design 5.3, SetImage)."""
     spec = workload["spec"]["template"]["spec"]
     found: dict[str, dict[str, str]] = {}
     for key in ("initContainers", "containers"):
-        named = {c["name"]: new for c in spec.get(key, []) if c["image"] == old}
-        if named and old != new:
+        named = {c["name"]: new for c in spec.get(key, []) if c["image"] in old and c["image"] != new}
+        if named:
             found[key] = named
     return found

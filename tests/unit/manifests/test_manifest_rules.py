@@ -22,6 +22,7 @@ from dbmigrations.manifests.workloads import (
     explain_patch,
     images_of,
     new_images,
+    noted_image,
     original_of,
     start_patch,
     stop_patch,
@@ -190,22 +191,24 @@ def test_the_backups_memory_is_what_inspect_computed_and_never_less_than_256_meb
 
 
 RESOURCE = Resource(SPACE, NAME, UID)
+RUN = Run("1-a", 1, "a", old_image=OLD)
 
 
 def stopped(original: Original) -> Json:
     app = workload(original.name, replicas=0)
-    patch = stop_patch(original, RESOURCE, "1-a", "7")
+    patch = stop_patch(original, RESOURCE, RUN, "7")
     app["metadata"]["annotations"] = {ORIGINAL: patch["metadata"]["annotations"][ORIGINAL]}
     return app
 
 
 def test_the_patch_that_stops_writes_the_original_and_is_guarded_by_the_version() -> None:
-    patch = stop_patch(Original("Deployment", "shop-api", 3, {"app": OLD}), RESOURCE, "1-a", "7")
+    patch = stop_patch(Original("Deployment", "shop-api", 3, {"app": OLD}), RESOURCE, RUN, "7")
     assert patch["spec"] == {"replicas": 0}
     assert patch["metadata"]["resourceVersion"] == "7"
     assert json.loads(patch["metadata"]["annotations"][ORIGINAL]) == {
         "replicas": 3,
         "images": {"app": OLD},
+        "image": OLD,
         "run": "1-a",
         "resource": f"{SPACE}/{NAME}",
         "uid": UID,
@@ -223,11 +226,17 @@ def test_a_note_on_a_workload_that_somebody_scaled_up_says_nothing() -> None:
     assert original_of("Deployment", app).replicas == 5
 
 
+def test_the_note_says_which_image_the_application_had() -> None:
+    assert noted_image(stopped(Original("Deployment", "shop-api", 3))) == OLD
+    assert noted_image(workload()) == ""
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "{", '{"replicas": null}', '{"replicas": "many"}'])
 def test_a_note_that_somebody_spoilt_still_brings_one_pod_back(text: str) -> None:
     app = workload(replicas=0)
     app["metadata"]["annotations"] = {ORIGINAL: text or "x"}
     assert original_of("Deployment", app).replicas == 1
+    assert noted_image(app) == ""
 
 
 def test_an_unset_number_of_replicas_is_one() -> None:
@@ -256,7 +265,7 @@ def test_every_container_with_the_old_image_gets_the_new_one_and_no_other() -> N
             "containers": [{"name": "app", "image": OLD}, {"name": "proxy", "image": "envoy"}],
         }
     )
-    assert new_images(app, OLD, NEW) == {"initContainers": {"assets": NEW}, "containers": {"app": NEW}}
-    assert new_images(app, NEW, NEW) == {}
-    assert new_images(app, OLD, OLD) == {}
+    assert new_images(app, {OLD, "shop:1.3.0"}, NEW) == {"initContainers": {"assets": NEW}, "containers": {"app": NEW}}
+    assert new_images(app, {NEW}, NEW) == {}
+    assert new_images(app, {OLD}, OLD) == {}
     assert images_of(app) == {"assets": OLD, "wait": "busybox", "app": OLD, "proxy": "envoy"}

@@ -93,4 +93,5 @@ def _ran(o: Observed, pod: PodSeen) -> Decision:
 
 def _unclear(o: Observed, why: str, before: Fingerprint | None = None) -> Decision:
     """Nobody can say what the Pod did: its sessions are ended and the database is read again."""
-    return draft(o).run(before=o.run.before or before).goto(Step.RECHECK, f"{why}: the database is read again").wait(0.0)
+    begun = draft(o).run(before=o.run.before or before)
+    return begun.goto(Step.RECHECK, f"{why}: the database is read again").wait(0.0)
