@@ -30,6 +30,9 @@ def application_is_back_or_it_is_said_why(world: World) -> None:
         if found["spec"]["replicas"] == world.originals[name]:
             assert ORIGINAL not in notes, f"{name} is back, but still has the note"
             continue
+        message = world.condition("Stalled")["message"]
+        if f"{found['kind']}/{name} was scaled to {found['spec']['replicas']} by" in message:
+            continue
         assert ORIGINAL in notes, f"{name} is not what it was, and nothing on it tells"
         if world.resource is None:
             assert STOPPED_BECAUSE in notes, f"{name} stays stopped without a word"

@@ -38,6 +38,7 @@ class Running:
     restarts: dict[str, int] = field(default_factory=dict)
     init: tuple[str, ...] = ()
     main_running: bool = False
+    sigterm_seconds: float = 0.0
     done: bool = False
     terminating: bool = False
 
@@ -65,7 +66,8 @@ class Kubelet:
                 self._gone(running)
             elif "deletionTimestamp" in meta and not running.terminating:
                 running.terminating = True
-                self.world.after(0.05, lambda: self._terminate(running))
+                patience = running.sigterm_seconds if running.main_running else 0.05
+                self.world.after(patience, lambda: self._terminate(running))
 
     def _create(self, job_name: str, job_uid: str) -> None:
         job = self.world.server.find("Job", job_name)
@@ -115,7 +117,7 @@ class Kubelet:
         self.world.server.create("Event", "shop", body)
 
     def _go_on(self, running: Running) -> None:
-        if running.done or running.terminating or running.script is None:
+        if running.done or running.script is None or (running.terminating and not running.main_running):
             return
         try:
             delay = next(running.script)

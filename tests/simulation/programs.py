@@ -36,6 +36,8 @@ class Migration:
     guard_silent: bool = False
     guard_restarts: int = 0
     lost: bool = False
+    sigterm_seconds: float = 0.3
+    """How long the command goes on after SIGTERM."""
 
 
 def upgrade(database: Database) -> None:
@@ -80,6 +82,7 @@ def program_of(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
 def inspect(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
     """Read the database."""
     yield from _single(world, kubelet, pod, "inspect", 0.5)
+    world.read_began(pod)
     planned = world.scenario.inspect
     _report(kubelet, pod, "inspect", planned.pop(0) if planned else inspected(world.database))
 
@@ -87,6 +90,7 @@ def inspect(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
 def recheck(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
     """End the sessions of the migration's Pods, then read the database."""
     yield from _single(world, kubelet, pod, "inspect", 0.5)
+    world.read_began(pod)
     for address in pod.config.get("endSessionsOf", []):
         world.database.sessions.pop(address, None)
     planned = world.scenario.recheck
@@ -169,7 +173,7 @@ def migrate(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
 def _command(world: World, kubelet: Kubelet, pod: Running, plan: Migration) -> Iterator[float]:
     """The application's command: it commits as it goes."""
     world.command_started(pod)
-    pod.main_running = True
+    pod.main_running, pod.sigterm_seconds = True, plan.sigterm_seconds
     world.database.sessions[pod.address] = pod.name
     pod.states["migrate"] = {"running": {}}
     kubelet.show(pod, phase="Running")

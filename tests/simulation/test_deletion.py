@@ -1,11 +1,10 @@
-"""Deleting the resource in the middle of a run: bounded, and the application comes back where the database allows it."""
+"""Deleting the resource in the middle of a run: bounded; the application comes back where the database allows it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.simulation import invariants
 from tests.simulation.cluster import CrashError
 from tests.simulation.programs import Migration, Scenario, half, upgrade

@@ -272,6 +272,12 @@ class World:
         """A dump was begun: no Pod of the application may be left."""
         self._nobody(f"{pod.name} took its dump")
 
+    def read_began(self, pod: Running) -> None:
+        """The database is read: what is found must not change any more by a migration's hand."""
+        busy = [p.name for p in self.kubelet.running.values() if p.main_running]
+        if busy:
+            self.violations.append(f"{pod.name} read the database while {busy} worked on it")
+
     def command_started(self, pod: Running) -> None:
         """The migration's command was started: what it is about to change must be in a verified dump."""
         self.commands.append(f"{pod.config['run']}/{pod.attempt}")
