@@ -95,8 +95,8 @@ def _changed(o: Observed, begun: Draft, ended: Ended, verdict: Verdict, what: st
         else "The application is not started, because no version of it is known to fit this schema"
     )
     hint = (
-        f"Why it failed: {_logs(o, ended)}. {go_back_to(o.run)}. Either correct the migration and apply a manifest with "
-        f"the corrected image: its run goes on from here and starts the application; or restore that dump and set a "
+        f"Why it failed: {_logs(o, ended)}. {go_back_to(o.run)}. Either correct the migration and apply a manifest "
+        f"with the corrected image: its run goes on from here and starts the application; or restore that dump and set a "
         f"new spec.retryToken."
     )
     reason = "MigrationFailedHalfway" if verdict is Verdict.CHANGED else "MigrationUnclear"
