@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WORKERS = 6
+WORKERS = 4
 """Tests at the same time: more of them make each one slower on two cores, and their deadlines are real."""
 
 _STARTED: pytest.StashKey[dict[str, Future[float]]] = pytest.StashKey()

@@ -23,8 +23,9 @@ OPERATOR = "dbmigrations-system"
 
 
 def manifest(app: App, target: str, *, name: str = "m", **spec: Any) -> Json:
-    """Return the minimal manifest with a target, and with `spec` merged into its specification."""
-    wanted = manifests.merged({"migration": {"target": target}}, spec)
+    """Return the minimal manifest with a target, with patience for a busy machine, and with `spec` merged in."""
+    base = {"migration": {"target": target}, "resume": {"timeout": "5m"}, "probe": {"timeout": "1m"}}
+    wanted = manifests.merged(base, spec)
     return app.manifest(metadata={"name": name}, spec=wanted)
 
 
