@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,14 +66,8 @@ def new_namespace(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[
     made = []
 
     def make() -> str:
-        slug = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40].strip("-")
-        name = f"t-{slug}-{secrets.token_hex(3)}"
-        labels = {leftovers.LABEL: "namespace", "pod-security.kubernetes.io/enforce": "restricted"}
-        metadata = {"name": name, "labels": labels}
-        answer = cluster.request("POST", "/api/v1/namespaces", {"metadata": metadata})
-        assert answer.status == 201, answer.body
-        made.append(name)
-        return name
+        made.append(leftovers.new_namespace(cluster, request.node.name))
+        return made[-1]
 
     yield make
     for name in made:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
+import secrets
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +55,17 @@ def heal(kind: str, name: str, kubeconfig: Path, kubectl: str) -> None:
         if run(ask).returncode == 0:
             return
     checked([kind, "delete", "cluster", "--name", name, "--kubeconfig", str(kubeconfig)])
+
+
+def new_namespace(cluster: Cluster, about: str) -> str:
+    """Make a namespace under restricted Pod Security whose name tells what it is for; return its name."""
+    slug = re.sub(r"[^a-z0-9]+", "-", about.lower()).removeprefix("test-")[:40].strip("-")
+    name = f"t-{slug}-{secrets.token_hex(3)}"
+    labels = {LABEL: "namespace", "pod-security.kubernetes.io/enforce": "restricted"}
+    answer = cluster.request("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    if answer.status != 201:
+        raise CommandError(f"namespace {name}: {answer.body.get('message', answer.status)}")
+    return name
 
 
 def sweep(cluster: Cluster) -> None:
