@@ -28,6 +28,22 @@ NO_POD_SECONDS = 120.0
 """Seconds after which a Job that still has no Pod is given up."""
 
 
+CREATE = (
+    "Create what is missing and set a new spec.retryToken; or correct the reference, in the manifest or in the Pod "
+    "template that spec.migration.podFrom names."
+)
+HINTS = {
+    "ImagePullFailed": (
+        "Correct the image's name or its pull secrets: an edited image starts a new run, anything else needs a new "
+        "spec.retryToken."
+    ),
+    "Unschedulable": "Make room for it, or correct nodeSelector and tolerations; then set a new spec.retryToken.",
+    "ContainerConfigError": "Correct what the message names, then set a new spec.retryToken.",
+    "PodNotStarting": "Correct what the message names, then set a new spec.retryToken.",
+}
+"""What to do about a Pod that does not start, by reason; anything else is something that is missing."""
+
+
 @dataclass(frozen=True)
 class Lost:
     """The Job was seen, and is gone or has no Pod left: what it did must be found out otherwise."""
@@ -87,11 +103,13 @@ def stuck(o: Observed, job: JobSeen, pod: PodSeen) -> Result | None:
     """Return what keeps a Pod from starting, once that lasted longer than the settings allow."""
     found = pod.trouble(o.now, o.settings.config_grace)
     if found:
-        return Result(False, *found, hint="Correct it, then set a new spec.retryToken.")
+        reason, message = found
+        return Result(False, reason, f"the Pod {pod.name} cannot start: {message}", HINTS.get(reason, CREATE))
     late = o.now - from_text(pod.created) >= timedelta(seconds=o.settings.config_grace)
     if late and job.warnings and not any(c.running or c.exit_code is not None for c in pod.containers):
         message = job.warnings[-1]
-        return Result(False, missing_reason(message, "PodNotStarting"), message, "Correct it, set a new retryToken.")
+        reason = missing_reason(message, "PodNotStarting")
+        return Result(False, reason, f"the Pod {pod.name} cannot start: {message}", HINTS.get(reason, CREATE))
     return None
 
 

@@ -101,9 +101,12 @@ def application(o: Observed, run: Run) -> str:
     if not run.down_since:
         return "The application was not touched"
     late = [f"{seen.ref} ({seen.ready_replicas} of {seen.replicas} ready)" for seen in o.workloads if not seen.back]
-    return (
-        f"The application was started again, but is not ready: {', '.join(late)}" if late else "The application is back"
-    )
+    if o.run.step in {Step.RESUME, Step.PROBE, Step.RESUME_REST}:
+        started = f"The application was started with {run.image}"
+        return f"{started}, but is not ready: {', '.join(late)}" if late else started
+    if late:
+        return f"The application was started again, but is not ready: {', '.join(late)}"
+    return "The application is back"
 
 
 def go_back_to(run: Run) -> str:

@@ -96,8 +96,8 @@ def _changed(o: Observed, begun: Draft, ended: Ended, verdict: Verdict, what: st
     )
     hint = (
         f"Why it failed: {_logs(o, ended)}. {go_back_to(o.run)}. Either correct the migration and apply a manifest "
-        f"with the corrected image: its run goes on from here and starts the application; or restore that dump and set a "
-        f"new spec.retryToken."
+        f"with the corrected image: its run goes on from here and starts the application; or restore that dump and "
+        f"set a new spec.retryToken."
     )
     reason = "MigrationFailedHalfway" if verdict is Verdict.CHANGED else "MigrationUnclear"
     return hold(o, reason, message, hint, start=begun)

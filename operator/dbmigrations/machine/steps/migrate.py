@@ -68,7 +68,7 @@ def _not_started(o: Observed, job: JobSeen, pod: PodSeen) -> Decision:
         message = f"the command {o.spec.migration['command']} could not be started: {main.message}"
         return fail(o, "CommandNotFound", message, f"Correct migration.command or the image. {RETRY}")
     if trouble := stuck(o, job, pod):
-        return fail(o, trouble.reason, f"the migration could not start: {trouble.message}", trouble.hint)
+        return fail(o, trouble.reason, f"the migration was not run: {trouble.message}", trouble.hint)
     if pod.ended or pod.terminating:
         before = fingerprint_of(parse_result(gate.result))
         return _unclear(o, f"its Pod ended before it was seen running ({pod.reason or 'no reason given'})", before)

@@ -26,11 +26,19 @@ def probe(o: Observed) -> Decision:
     if step_deadline_passed(o, o.spec.probe_timeout):
         message = (
             f"the database was migrated and the application started, but it did not answer as expected within "
-            f"{o.spec.probe_timeout} s: {o.probe.last}"
+            f"{o.spec.probe_timeout} s: {_last(o)}"
         )
         return hold(o, "ProbeFailed", message, "Look at the application's log; it runs on the new schema.")
     decision = draft(o).do(ProbeOnce())
     return Decision(decision.status, decision.effect, float(o.spec.probe_interval))
+
+
+def _last(o: Observed) -> str:
+    """The last answer; where it was right, the ones before it were not, or they came too slowly."""
+    wanted = o.spec.probe_successes
+    if not o.probe.successes:
+        return o.probe.last
+    return f"only {o.probe.successes} right answers in a row when the time was up, {wanted} are asked for"
 
 
 def _nothing(o: Observed, why: str) -> Decision:
