@@ -25,7 +25,7 @@ def inspect(o: Observed) -> Decision:
         # Applied together, a manifest may be seen before what it refers to.
         if seconds_between(o.run.started_at, o.now) < o.settings.config_grace:
             return draft(o).doing("Inspecting", f"waiting: {message}").wait(2.0)
-        return fail(o, reason, message, "Correct the manifest; or create what is missing and set a new spec.retryToken.")
+        return fail(o, reason, message, "Correct the manifest, or create it and set a new spec.retryToken.")
     if not o.run.template_hash:
         return _note_source(o)
     job = ensure_job(o, Step.INSPECT)
