@@ -29,14 +29,14 @@ def manifest(app: App, target: str, *, name: str = "m", **spec: Any) -> Json:
     return app.manifest(metadata={"name": name}, spec=wanted)
 
 
-def ended_well(world: World, app: App, *, replicas: dict[str, int] | None = None, seconds: int = 240) -> Json:
+def ended_well(world: World, app: App, *, replicas: dict[str, int] | None = None, seconds: int = 420) -> Json:
     """Wait for the end, see that it is Ready and that the invariants hold; return the resource."""
     resource = app.wait_ended(timeout=seconds)
     assert condition(resource, "Ready")["status"] == "True", condition(resource, "Ready")
     return invariants.check(world, app, replicas=replicas)
 
 
-def ended_badly(world: World, app: App, reason: str, *, seconds: int = 240, **checked: Any) -> Json:
+def ended_badly(world: World, app: App, reason: str, *, seconds: int = 420, **checked: Any) -> Json:
     """Wait for the end, see that it is Stalled for that reason and that the invariants hold; return the resource."""
     resource = app.wait_ended(timeout=seconds)
     stalled = condition(resource, "Stalled")
@@ -81,8 +81,8 @@ def roll(app: App, pod: Json) -> None:
     """Change the template of the application's Pods and wait until none of an older one is left."""
     patch = {"spec": {"template": {"spec": pod}}}
     app.kubectl("patch", f"{app.kind.lower()}/app", "--type=strategic", "-p", json.dumps(patch))
-    app.wait_ready()
-    until("the Pods of the old template are gone", lambda: len(app.pods("app=app")) == app.replicas(), 60)
+    app.wait_ready(timeout=240)
+    until("the Pods of the old template are gone", lambda: len(app.pods("app=app")) == app.replicas(), 120)
 
 
 def jobs_of(app: App, step: str) -> list[Json]:

@@ -62,7 +62,7 @@ def test_the_operator_is_killed_in_the_steps_of_a_run_that_fails(world: World) -
     resource = ended_badly(world, app, "MigrationFailed")
     assert app.revisions() == {"onetxn0"}
     assert scenes.attempts_of(resource) == ONCE
-    app.wait_ready()
+    app.wait_ready(timeout=240)
 
 
 @at_once
@@ -72,7 +72,7 @@ def test_the_operator_is_killed_again_and_again(world: World) -> None:
     phases: set[str] = set()
     ended: Json | None = None
     while ended is None:
-        found = until("it goes on", lambda: _new_phase(app, phases), 180)
+        found = until("it goes on", lambda: _new_phase(app, phases), 300)
         phases.add(found["status"]["phase"])
         if found["status"]["run"].get("outcome"):
             ended = found
@@ -92,7 +92,7 @@ def test_a_backup_that_is_killed_in_its_upload_is_made_again_under_another_key(w
     )
     app.sql(f'ALTER TABLE bulk OWNER TO "{app.database}"')
     app.apply(manifest(app, "linear1", backup={"compression": "zstd:16"}))
-    pod = until("a part of the dump is uploaded", lambda: _uploading(world, app), 120)
+    pod = until("a part of the dump is uploaded", lambda: _uploading(world, app), 300)
     app.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     resource = ended_well(world, app)
     assert scenes.attempts_of(resource)["Backup"] == 2
@@ -107,12 +107,12 @@ def test_a_backup_that_is_killed_in_its_upload_is_made_again_under_another_key(w
 def test_a_migration_whose_pod_is_killed_is_judged_by_the_database(world: World) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "15"}]}))
-    pod = until("it migrates", lambda: _sleeping(world, app) and scenes.running(app, "Migrate", "migrate"), 120)
+    pod = until("it migrates", lambda: _sleeping(world, app) and scenes.running(app, "Migrate", "migrate"), 300)
     app.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     resource = ended_badly(world, app, "MigrationLost")
     assert app.revisions() == {"slow0"}
     assert not app.sql("SELECT 1 FROM information_schema.columns WHERE table_name = 'jobs' AND column_name = 'note'")
-    app.wait_ready()
+    app.wait_ready(timeout=240)
     assert scenes.attempts_of(resource)["Migrate"] == 1
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "0"}]}))
     ended_well(world, app)
@@ -125,7 +125,7 @@ def test_a_migration_that_had_committed_when_its_pod_was_killed_is_a_success(wor
     # After the commit the command goes on for a while, and is killed in it.
     command = ["sh", "-c", "alembic upgrade $DBM_TARGET; sleep 60"]
     app.apply(manifest(app, "linear3", migration={"command": command}))
-    until("it is committed", lambda: app.revisions() == {"linear3"}, 120)
+    until("it is committed", lambda: app.revisions() == {"linear3"}, 300)
     pod = until("its Pod", lambda: scenes.running(app, "Migrate", "migrate"), 10)
     app.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     resource = ended_well(world, app)
@@ -137,21 +137,21 @@ def test_a_migration_that_had_committed_when_its_pod_was_killed_is_a_success(wor
 def test_a_migration_whose_job_is_deleted_is_judged_by_the_database(world: World) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "15"}]}))
-    until("it migrates", lambda: _sleeping(world, app), 120)
+    until("it migrates", lambda: _sleeping(world, app), 300)
     app.kubectl("delete", "job", "-l", "dbmigrations.dev/step=Migrate", "--wait=false")
-    app.wait_ended()
+    app.wait_ended(timeout=420)
     invariants.check(world, app)
     # Its Pod was asked to end: the outcome is one of the two, and told as what it is.
     reached = app.revisions() == {"slow1"}
     assert (condition(app.get(), "Ready")["status"] == "True") == reached
-    app.wait_ready()
+    app.wait_ready(timeout=240)
     assert (app.images() == {"app": NEW_IMAGE}) == reached
 
 
 def test_the_operator_is_away_while_the_migration_runs_and_ends(world: World) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "4"}]}))
-    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 120)
+    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 300)
     with operator_away(world):
         until("the Job is done", lambda: scenes.jobs_of(app, "Migrate")[0]["status"].get("succeeded"), 60)
         assert app.get()["status"]["phase"] == "Migrating"
@@ -164,7 +164,7 @@ def test_the_operator_is_away_while_the_migration_runs_and_ends(world: World) ->
 def test_the_chart_is_upgraded_while_a_run_is_in_flight(world: World) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "6"}]}))
-    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 120)
+    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 300)
     before = world.operator_pod()
     world.install(logLevel="debug")
     assert world.operator_pod() != before
@@ -176,11 +176,11 @@ def test_the_chart_is_upgraded_while_a_run_is_in_flight(world: World) -> None:
 
 def kill_in(world: World, app: App, phase: str) -> None:
     """Kill the operator once the run is in that phase, and wait until another one watches."""
-    app.wait_phase("m", phase)
+    app.wait_phase("m", phase, timeout=300)
     with _KILLING:
         killed = world.operator_pod()
         world.kill_operator()
-        until("another operator", lambda: _ready_operator(world, killed), 60)
+        until("another operator", lambda: _ready_operator(world, killed), 180)
 
 
 _KILLING = threading.Lock()

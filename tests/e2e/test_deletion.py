@@ -49,7 +49,7 @@ def test_deleted_while_it_is_backed_up_the_application_comes_back(world: World) 
     app = world.app("linear", at="linear0")
     with scenes.session(world, app, "hold"):
         app.apply(manifest(app, "linear1", sessions={"timeout": "60s"}))
-        until("the backup waits", lambda: scenes.running(app, "Backup", "backup"), 90)
+        until("the backup waits", lambda: scenes.running(app, "Backup", "backup"), 300)
         delete(app)
     assert_as_before(world, app, {"linear0"})
     assert not [key for key in world.bucket() if f"/{app.namespace}/" in key]
@@ -60,7 +60,7 @@ def test_deleted_while_it_is_backed_up_the_application_comes_back(world: World) 
 def test_deleted_while_it_migrates_the_migration_ends_and_its_outcome_counts(world: World, cascade: str) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "6"}]}))
-    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 120)
+    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 300)
     delete(app, cascade)
     assert app.revisions() == {"slow1"}
     assert (app.replicas(), app.images()) == (2, {"app": NEW_IMAGE})
@@ -71,7 +71,7 @@ def test_deleted_while_it_migrates_the_migration_ends_and_its_outcome_counts(wor
 def test_deleted_while_it_fails_halfway_it_says_so_on_the_workload_and_a_new_one_takes_over(world: World) -> None:
     app = world.app("perrev", at="perrev0")
     app.apply(manifest(app, "perrev3"))
-    until("it migrates", lambda: scenes.jobs_of(app, "Migrate") or None, 120)
+    until("it migrates", lambda: scenes.jobs_of(app, "Migrate") or None, 300)
     delete(app)
     assert app.revisions() == {"perrev1"}
     assert app.replicas() == 0
@@ -80,7 +80,7 @@ def test_deleted_while_it_fails_halfway_it_says_so_on_the_workload_and_a_new_one
     assert "perrev1" in annotations["dbmigrations.dev/stopped-because"]
     assert ("Warning", "LeftStopped") in [event[:2] for event in app.events()]
     app.apply(manifest(app, "perrev3", name="other", migration={"workingDir": "/histories/perrev-fixed"}))
-    resource = app.wait_ended("other")
+    resource = app.wait_ended("other", timeout=420)
     assert condition(resource, "Ready")["status"] == "True", condition(resource, "Ready")
     invariants.check(world, app, "other")
     assert app.images() == {"app": NEW_IMAGE}
@@ -90,7 +90,7 @@ def test_deleted_while_it_fails_halfway_it_says_so_on_the_workload_and_a_new_one
 def test_deleted_in_a_migration_without_end_it_is_stopped_and_the_application_stays_so(world: World) -> None:
     app = world.app("slow", at="slow0")
     app.apply(manifest(app, "slow1", migration={"env": [{"name": "SLOW_SECONDS", "value": "600"}]}))
-    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 120)
+    until("it migrates", lambda: scenes.running(app, "Migrate", "migrate"), 300)
     delete(app, seconds=150)
     until("its Pod is gone", lambda: not scenes.pods_of(app, "Migrate"), 10)
     invariants.no_session_is_left(world, app)
@@ -106,7 +106,7 @@ def test_a_finalizer_that_was_forced_off_does_not_lose_the_original_replicas(wor
     app = world.app("linear", at="linear0")
     with scenes.session(world, app, "hold"):
         app.apply(manifest(app, "linear1", sessions={"timeout": "90s"}))
-        until("the backup waits", lambda: scenes.running(app, "Backup", "backup"), 90)
+        until("the backup waits", lambda: scenes.running(app, "Backup", "backup"), 300)
         patch = '{"metadata":{"finalizers":null}}'
         app.kubectl("delete", "databasemigration", "m", "--wait=false")
         # The operator may have been quicker; both ends are right.
@@ -137,7 +137,7 @@ def delete(app: App, cascade: str = "background", *, seconds: float = BOUND) -> 
 
 def assert_as_before(world: World, app: App, revisions: set[str]) -> None:
     """The application runs as it did, on the database that it had."""
-    app.wait_ready()
+    app.wait_ready(timeout=240)
     assert (app.replicas(), app.images()) == (2, {"app": OLD_IMAGE})
     assert "dbmigrations.dev/original" not in app.workload()["metadata"].get("annotations", {})
     assert app.revisions() == revisions

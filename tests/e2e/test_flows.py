@@ -189,7 +189,7 @@ def test_each_run_is_probed_for_itself_and_a_corrected_probe_makes_it_ready(worl
     app.apply(manifest(app, "linear1"))
     ended_well(world, app)
     app.apply(manifest(app, "linear2", probe={**WRONG, "timeout": "3s"}))
-    resource = app.wait_ended()
+    resource = app.wait_ended(timeout=420)
     assert condition(resource, "Stalled")["reason"] == "ProbeFailed", (
         "the first run's answers were taken for the second's"
     )
