@@ -1,10 +1,11 @@
 """Writes what in deploy/ repeats something that is written elsewhere, so that it is written once.
 
-    python3 deploy/generate.py            writes deploy/base and deploy/argocd
-    python3 deploy/generate.py --check    writes nothing; exit code 1 and the names of the files that are out of date
+    .venv/bin/python deploy/generate.py   writes deploy/base, deploy/argocd and the fields of docs/reference.md
+    …                           --check   writes nothing; exit code 1 and the names of the files that are out of date
 
 deploy/base is the chart rendered with its defaults (without Helm's own labels); deploy/argocd/argocd-cm.yaml holds
-health.lua. Helm is taken from the environment variable HELM, else from the PATH.
+health.lua; the field tables of docs/reference.md are the CRD's. Helm is taken from the environment variable HELM, else
+from the PATH.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+from reference import reference
 
 DEPLOY = Path(__file__).resolve().parent
 CHART = DEPLOY.parent / "charts" / "dbmigrations"
@@ -82,12 +85,15 @@ def wanted() -> dict[Path, str]:
     files = {DEPLOY / "base" / name: text for name, text in base_files(render_chart()).items()}
     script = (DEPLOY / "argocd" / "health.lua").read_text()
     files[DEPLOY / "argocd" / "argocd-cm.yaml"] = config_map(script)
+    document = DEPLOY.parent / "docs" / "reference.md"
+    definition = DEPLOY.parent / "crds" / "databasemigrations.yaml"
+    files[document] = reference(document.read_text(), definition.read_text())
     return files
 
 
 def main() -> int:
     """Writes or checks; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Writes the generated files of deploy/.")
+    parser = argparse.ArgumentParser(description="Writes the generated files of deploy/ and docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing, only say what is out of date")
     check = parser.parse_args().check
     files = wanted()
@@ -99,7 +105,7 @@ def main() -> int:
         print(f"{word}: {path.relative_to(DEPLOY.parent)}")
     if check:
         if stale or orphans:
-            print("run: python3 deploy/generate.py", file=sys.stderr)
+            print("run: make generate", file=sys.stderr)
         return 1 if stale or orphans else 0
     for path in stale:
         path.write_text(files[path])
