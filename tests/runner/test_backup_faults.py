@@ -139,9 +139,28 @@ def test_sigterm_in_the_middle_leaves_nothing_and_says_so(slow_job, proxy, pg, s
     wait_for(lambda: no_sessions(pg), "our sessions to end")
 
 
+def test_sigterm_while_the_dump_is_read_back_leaves_nothing(job, proxy, s3_store, bucket):
+    job.store = {**job.store, "endpoint": proxy.endpoint}
+    reached, opened = threading.Event(), threading.Event()
+
+    def hold(request: Request) -> None:
+        if request.method == "GET" and "dump.pgc" in request.path:
+            reached.set()
+            opened.wait(60)
+
+    proxy.before = hold
+    process = job.start("backup", backup={"verify": "ReadBack"})
+    assert reached.wait(30)
+    process.terminate()
+    outcome = job.finish(process, timeout=30)
+    opened.set()
+    outcome.failed_with("Interrupted")
+    assert nothing_left(s3_store, bucket)
+
+
 def test_a_store_that_hangs_is_given_up_at_the_deadline(slow_job, proxy, pg):
     gate = Gate(proxy)
-    outcome = slow_job.run("backup", deadlineSeconds=22)
+    outcome = slow_job.run("backup", deadlineSeconds=30)
     assert gate.reached.is_set()
     outcome.failed_with("DeadlineExceeded")
     gate.opened.set()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbmigrations.runner import config as configuration
 from dbmigrations.runner import context, result
-from dbmigrations.runner.errors import ConfigError, RunnerError
+from dbmigrations.runner.errors import ConfigError, RunnerError, Stop
 from dbmigrations.runner.logs import Log
 from dbmigrations.runner.redact import Redactor
 
@@ -46,6 +46,8 @@ def _run(arguments: list[str], log: Log) -> tuple[int, bytes]:
         facts = _program(arguments, log)
     except RunnerError as error:
         return (2 if error.reason == "InternalError" else 1), result.failure(error, log.redactor)
+    except Stop as stop:
+        return 1, result.failure(stop.error, log.redactor)
     except Exception as error:
         context.ignore_signals()
         log.step("bug", "unexpected error", traceback=traceback.format_exc())

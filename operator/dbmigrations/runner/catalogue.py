@@ -72,17 +72,9 @@ def in_recovery(connection: Connection) -> bool:
     return bool(fetch_one(connection, "SELECT pg_catalog.pg_is_in_recovery()", doing="asking for the server's role")[0])
 
 
-def pooled(connection: Connection, other: Connection) -> bool:
-    """Whether a pooler lends one server session to both connections, so that a session's lock would belong to nobody.
-
-    A pooler makes up process ids of its own: only where they differ from the server's is the second look worth it.
-    """
-    query = "SELECT pg_catalog.pg_backend_pid()"
-    (mine,) = fetch_one(connection, query, doing="looking for a connection pooler")
-    if mine == connection.info.backend_pid:
-        return False
-    (theirs,) = fetch_one(other, query, doing="looking for a connection pooler")
-    return bool(mine == theirs)
+def serving_process(connection: Connection) -> int:
+    """The server's process behind a connection. A pooler tells its clients made-up ids, and may change the process."""
+    return int(fetch_one(connection, "SELECT pg_catalog.pg_backend_pid()", doing="looking for a connection pooler")[0])
 
 
 @dataclass(frozen=True)

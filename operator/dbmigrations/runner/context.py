@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrations.runner import connection
-from dbmigrations.runner.errors import Interrupted
+from dbmigrations.runner.errors import Interrupted, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,21 +42,11 @@ def build(config: Config, environ: Mapping[str, str], log: Log) -> Context:
 
 
 def stop_on_signals(deadline_seconds: float) -> None:
-    """Turn SIGTERM and the deadline into Interrupted, raised in the main thread; only the first one counts."""
+    """Turn SIGTERM and the deadline into a Stop, raised in the main thread; only the first one counts."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
         ignore_signals()
-        if number == signal.SIGALRM:
-            raise Interrupted(
-                "DeadlineExceeded",
-                f"It was not done within {deadline_seconds:.0f} s.",
-                "Raise the step's timeout in the manifest, or look at what it waited for.",
-            )
-        raise Interrupted(
-            "Interrupted",
-            "The Job was told to stop (SIGTERM): it was deleted, or its node is drained.",
-            transient=True,
-        )
+        raise Stop(_deadline(deadline_seconds) if number == signal.SIGALRM else _told_to_stop())
 
     _on(signal.SIGTERM, stop)
     _on(signal.SIGINT, stop)
@@ -74,3 +64,16 @@ def ignore_signals() -> None:
 
 def _on(number: signal.Signals, handler: Callable[[int, FrameType | None], None]) -> None:
     signal.signal(number, handler)
+
+
+def _deadline(seconds: float) -> Interrupted:
+    return Interrupted(
+        "DeadlineExceeded",
+        f"It was not done within {seconds:.0f} s.",
+        "Raise the step's timeout in the manifest, or look at what it waited for.",
+    )
+
+
+def _told_to_stop() -> Interrupted:
+    why = "The Job was told to stop (SIGTERM): it was deleted, or its node is drained."
+    return Interrupted("Interrupted", why, "It can be tried again.", transient=True)

@@ -7,7 +7,7 @@ RunnerError
 ├── BackupError         the dump, its upload or its verification failed
 ├── GateError           the migration must not start
 ├── GuardError          the guard could not arm
-└── Interrupted         the Job was told to stop, or its deadline came
+└── Interrupted         the Job was told to stop, or its deadline came; raised inside of a Stop
 """
 
 from __future__ import annotations
@@ -63,3 +63,14 @@ class GuardError(RunnerError):
 
 class Interrupted(RunnerError):  # noqa: N818 - it is an instruction from outside, not an error of ours
     """SIGTERM, or the deadline of the program."""
+
+
+class Stop(BaseException):
+    """Carries an Interrupted to the top.
+
+    Not an Exception: botocore takes those for trouble of the network, and tries again.
+    """
+
+    def __init__(self, error: Interrupted) -> None:
+        super().__init__(error.reason)
+        self.error = error

@@ -74,8 +74,12 @@ def _check_session(context: Context, connection: Connection) -> None:
             "The server is a replica: nothing can be migrated there.",
             "Let the application's variables name the primary.",
         )
+    served_by = catalogue.serving_process(connection)
+    if served_by == connection.info.backend_pid:
+        return
     with database.session(context.target, "inspect") as other:
-        if catalogue.pooled(connection, other):
+        # One process for two open connections: it is lent to whoever has something to say.
+        if catalogue.serving_process(other) == served_by:
             raise DatabaseError(
                 "PoolerDetected",
                 "A connection pooler in transaction mode stands before the server, where no session can hold a lock.",
