@@ -87,6 +87,16 @@ def http(**values: Any) -> Json:
     return {"probe": {"http": values}}
 
 
+def hopeless(**values: Any) -> Json:
+    """A probe that will not succeed, and is not waited for long."""
+    return {"probe": {"http": values, "timeout": "8s"}}
+
+
+def mended(**values: Any) -> Json:
+    """The probe put right, with time for it."""
+    return {"probe": {"http": values, "timeout": "1m"}}
+
+
 OTHER = env("DATABASE_URL", "other", "url")
 NO_ENV: Json = {"migration": {"env": None}}
 APP = {"kind": "Deployment", "name": "app"}
@@ -179,9 +189,9 @@ IMAGE = (
         ("WAS CHANGED", "perrev1", "s3://backups/", "corrected"),
         history="perrev", fix={"migration": {"workingDir": "/histories/perrev-fixed"}}, reached=frozenset({"perrev3"})),
     Row("a probe that never succeeds", "ProbeFailed", RUNS, ("/health/ready", "404"),
-        http(path="/health/ready"), fix=http(path="/readyz")),
+        hopeless(path="/health/ready"), fix=mended(path="/readyz")),
     Row("a probe that answers other JSON", "ProbeFailed", RUNS, ("/readyz", "status"),
-        http(expectJSON={"status": "perfect"}), fix=http(expectJSON={"status": "ready"})),
+        hopeless(expectJSON={"status": "perfect"}), fix=mended(expectJSON={"status": "ready"})),
 )  # fmt: skip
 
 ROWS = (*IMAGE, *DATABASE, *BUCKET, *REFERENCES)

@@ -116,7 +116,9 @@ def workload(kind: str, space: str, image: str, replicas: int, env: list[Json], 
         "command": ["python", "/histories/web.py"],
         "env": env,
         "ports": [{"name": "http", "containerPort": 8000}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1},
+        # Ready within a second; after that, asking each Pod every second would be a load of its own.
+        "startupProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 1, "failureThreshold": 120},
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 5},
         "resources": {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": CONTAINER_SECURITY,
         "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
@@ -146,7 +148,7 @@ def service(space: str, name: str = "app") -> Json:
 
 
 def migration(space: str, kind: str, history: str, target: str, image: str = NEW_IMAGE) -> Json:
-    """The minimal DatabaseMigration of an application, named `m`; timeouts are short, so that failures are quick."""
+    """The minimal DatabaseMigration of an application, named `m`, with shorter timeouts than by default."""
     spec = {
         "migration": {
             "podFrom": {"kind": kind, "name": "app"},
@@ -166,7 +168,7 @@ def migration(space: str, kind: str, history: str, target: str, image: str = NEW
                 "path": "/readyz",
                 "expectJSON": {"status": "ready", "database": "connected"},
             },
-            "timeout": "15s",
+            "timeout": "1m",
         },
         "sessions": {"timeout": "15s"},
         "resume": {"timeout": "1m"},

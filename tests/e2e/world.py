@@ -103,6 +103,9 @@ class World:
 
     def install(self, **values: Any) -> None:
         """Install the operator by its chart, as a user does; its Pod is a new one each time."""
+        if self._release_status().startswith("pending-"):
+            # A helm that was killed leaves its release locked for ever.
+            self.cluster.helm("uninstall", "dbmigrations", "--namespace", SYSTEM, "--wait")
         sets = [f"settings.{name}={value}" for name, value in {**SETTINGS, **values}.items()]
         arguments = [part for text in sets for part in ("--set", text)]
         self.cluster.helm(
@@ -110,6 +113,10 @@ class World:
             *("--create-namespace", "--set-string", f"podAnnotations.e2e/started={time.time_ns()}", *arguments),
             *("--wait", "--timeout", "3m"),
         )
+
+    def _release_status(self) -> str:
+        listed = json.loads(self.cluster.helm("list", "--all", "--namespace", SYSTEM, "--output", "json"))
+        return next((str(item["status"]) for item in listed if item["name"] == "dbmigrations"), "")
 
     def start_servers(self) -> None:
         """Start PostgreSQL and the store, or take those that an earlier session left."""
