@@ -135,17 +135,18 @@ _STATES: tuple[tuple[str, str, bool, str], ...] = (
 )
 
 
-def connecting(error: psycopg.Error) -> DatabaseError:
-    """A failure to open a connection."""
+def connecting(error: psycopg.Error, place: str = "") -> DatabaseError:
+    """A failure to open a connection to ``place`` (host:port): libpq's own text does not always name it."""
     by_state = _by_state(error)
     if by_state is not None:
         return by_state
     text = _one_line(str(error))
+    failed = f"Connecting to the database{f' at {place}' if place else ''} failed"
     for patterns, reason, transient, hint in _CONNECTING:
         if any(re.search(pattern, text, re.IGNORECASE) for pattern in patterns):
-            return DatabaseError(reason, f"Connecting to the database failed: {text}", hint, transient=transient)
+            return DatabaseError(reason, f"{failed}: {text}", hint, transient=transient)
     hint = "The message comes from the server or from libpq; check the application's connection variables."
-    return DatabaseError("ConnectionFailed", f"Connecting to the database failed: {text}", hint)
+    return DatabaseError("ConnectionFailed", f"{failed}: {text}", hint)
 
 
 def running(error: psycopg.Error, doing: str) -> DatabaseError:

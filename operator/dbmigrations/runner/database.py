@@ -49,7 +49,7 @@ def connect(target: Target, program: str) -> Connection:
     try:
         connection = psycopg.connect(**params, autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
-        raise classify.connecting(error) from None
+        raise classify.connecting(error, _place(target)) from None
     if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
         # There is nothing to convert, and UTF8 would be checked.
         _set(connection, "client_encoding", "SQL_ASCII")
@@ -66,6 +66,12 @@ def connect(target: Target, program: str) -> Connection:
     for name, value in settings.items():
         _set(connection, name, value)
     return connection
+
+
+def _place(target: Target) -> str:
+    """Where the application's variables lead, for messages; "" where libpq's own defaults decide."""
+    host = target.params.get("host", "")
+    return f"{host}:{target.params.get('port', '5432')}" if host else ""
 
 
 def _set(connection: Connection, name: str, value: str) -> None:
