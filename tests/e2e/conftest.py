@@ -10,7 +10,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.e2e.world import World, build_images
+from tests.e2e.building import build_images
+from tests.e2e.world import World
 from tests.health import capture
 
 if TYPE_CHECKING:
