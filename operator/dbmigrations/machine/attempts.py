@@ -24,6 +24,8 @@ BACKOFF = (2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds before another attempt, by the number of those that failed."""
 REFUSED_WHILE_DOWN = 30.0
 """Seconds for which a refusal that may pass is endured while the application is stopped."""
+OVERDUE_SECONDS = 60.0
+"""Seconds beyond deadline and grace period after which a Pod that does not end is given up."""
 NO_POD_SECONDS = 120.0
 """Seconds after which a Job that still has no Pod is given up."""
 
@@ -82,9 +84,11 @@ def program_result(o: Observed, job: JobSeen | Lost, program: str) -> Result | N
     if isinstance(job, Lost):
         return _lost("its Job was deleted before it reported")
     if not job.pods:
-        return _without_pod(o, job)
+        return without_pod(o, job)
     pod = job.pods[-1]
     if not pod.ended:
+        if overdue(o, job):
+            return _lost(f"its Pod {pod.name} did not end in time (its node may be gone)")
         return stuck(o, job, pod)
     container = pod.container(program)
     result = parse_result(container.result)
@@ -134,7 +138,17 @@ def _record(o: Observed, step: Step, attempt: Attempt) -> Draft:
     return draft(o).run(attempts={**o.run.attempts, step.value: attempt})
 
 
-def _without_pod(o: Observed, job: JobSeen) -> Result | None:
+def overdue(o: Observed, job: JobSeen) -> bool:
+    """Tell whether a Pod outlived its own deadline: only a kubelet ends Pods, and its node may be gone."""
+    spec = job.raw.get("spec", {}).get("template", {}).get("spec", {})
+    if "activeDeadlineSeconds" not in spec:
+        return False
+    seconds = spec["activeDeadlineSeconds"] + spec["terminationGracePeriodSeconds"] + OVERDUE_SECONDS
+    return o.now >= from_text(job.pods[-1].created) + timedelta(seconds=seconds)
+
+
+def without_pod(o: Observed, job: JobSeen) -> Result | None:
+    """Return why a Job without a Pod is given up; None while one may still come."""
     if job.finished:
         return _lost(f"the Pod of Job {job.name} was deleted before it reported")
     age = (o.now - from_text(job.raw["metadata"]["creationTimestamp"])).total_seconds()

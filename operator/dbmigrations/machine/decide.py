@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dbmigrations.api.clock import seconds_between
 from dbmigrations.api.run import Step
 from dbmigrations.machine.decision import Decision, draft
 from dbmigrations.machine.deletion import abort, explain_stopped, released
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dbmigrations.machine.observed import Observed
+
+LONGEST_END = 120.0
+"""Seconds for which an ended run waits for Pods that were asked to end: those of a lost node never do."""
 
 STEPS: dict[Step, Callable[[Observed], Decision]] = {
     Step.INSPECT: inspect,
@@ -53,7 +57,7 @@ def hand_over(o: Observed) -> Decision | None:
     left = [job for job in o.jobs if job.live or not job.owned]
     if any(not job.deleting for job in left):
         return draft(o).do(CleanUp())
-    if left:
+    if left and seconds_between(o.run.finished_at, o.now) < LONGEST_END:
         return draft(o).wait(1.0)
     if not o.has_finalizer:
         return None
@@ -69,7 +73,9 @@ def strays(o: Observed) -> Decision | None:
     """Jobs of an earlier run that still do something are ended before this run does anything."""
     for job in o.jobs:
         if job.run != o.run.id and job.live:
-            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
+            if not job.deleting:
+                return draft(o).do(DeleteJob(job.name))
+            return draft(o).doing(o.status.phase, f"waiting: Job {job.name} of an earlier run has to end").wait(1.0)
     return None
 
 

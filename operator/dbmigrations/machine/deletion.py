@@ -27,10 +27,17 @@ def abort(o: Observed) -> Decision | None:
         return None
     if _migration_under_way(o):
         return _wait_for_migration(o)
+    return _end_jobs(o) or _release(o)
+
+
+def _end_jobs(o: Observed) -> Decision | None:
+    """End what still works; a Pod whose node is gone never ends, and is not waited for much longer."""
     for job in o.jobs:
-        if job.live:
-            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
-    return _release(o)
+        if job.live and not job.deleting:
+            return draft(o).do(DeleteJob(job.name))
+        if job.live and seconds_between(o.deleting_since, o.now) < 2 * o.settings.delete_timeout:
+            return draft(o).wait(1.0)
+    return None
 
 
 def _migration_under_way(o: Observed) -> bool:
@@ -45,12 +52,7 @@ def _wait_for_migration(o: Observed) -> Decision | None:
     """Let the migration end by itself for a while: killing it is safe, but leaves less to be known."""
     if seconds_between(o.deleting_since, o.now) < o.settings.delete_timeout:
         return None
-    for job in o.jobs:
-        if job.live and not job.deleting:
-            return draft(o).do(DeleteJob(job.name))
-        if job.live:
-            return draft(o).wait(1.0)
-    return _release(o)
+    return _end_jobs(o) or _release(o)
 
 
 def _release(o: Observed) -> Decision:

@@ -50,6 +50,7 @@ def _migrated(o: Observed, begun: Draft, ended: Ended, verdict: Verdict) -> Deci
     words = f"the version table says {reached}"
     if ended.exit_code is None:
         words += "; the Pod was lost before its exit code was seen"
+        begun = begun.run(failure=None)
     if verdict is Verdict.UNCHANGED:
         words += f"; the command ended with 0 and changed nothing (target {o.spec.target})"
     reason = "NothingChanged" if verdict is Verdict.UNCHANGED else "TargetReached"
@@ -67,6 +68,9 @@ def _unchanged(o: Observed, begun: Draft, ended: Ended) -> Decision:
             f"{in_full(ended.after.revisions)}. Either the command looked at another database, or the target is older"
         )
         return fail(o, "TargetNotReached", message, f"Read {logs}; check connectionEnv and target.", start=begun)
+    if ended.exit_code is None and o.run.failure:
+        given_up = o.run.failure
+        return fail(o, given_up.reason, given_up.message, given_up.hint, start=begun)
     reason, how = _how(ended)
     message = f"{how}; the database is unchanged, at {in_full(ended.after.revisions)}"
     return fail(o, reason, message, f"Read {logs}, correct the cause, then set a new spec.retryToken.", start=begun)
@@ -81,7 +85,7 @@ def _lock_timeout(o: Observed, begun: Draft, wait: dict[str, Any]) -> Decision:
     retry = next_attempt(o, Step.MIGRATE)
     if retry.status.run is None:
         raise ValueError("no run")
-    begun = begun.run(attempts=retry.status.run.attempts, started=False, before=None)
+    begun = begun.run(attempts=retry.status.run.attempts, started=False, before=None, exit_code=None)
     words = f"attempt {attempt}: {message}"
     return begun.note("Warning", "LockTimeout", words).doing("Migrating", words).wait(retry.requeue or 1.0)
 

@@ -52,7 +52,12 @@ class ContainerSeen:
     @property
     def ever_ran(self) -> bool:
         """True once its process was started (a failed start, as of a missing command, is none)."""
-        return self.running or self.restarts > 0 or (self.exit_code is not None and not self.start_failed)
+        return self.running or self.restarts > 0 or not (self.exit_code is None or self.start_failed or self.untold)
+
+    @property
+    def untold(self) -> bool:
+        """True where the kubelet does not know: so it ends, too, what was still waiting when its Pod was deleted."""
+        return self.reason == "ContainerStatusUnknown"
 
     @property
     def start_failed(self) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dbmigrations.api.run import Step
-from dbmigrations.machine.attempts import Lost, ensure_job, stuck
+from dbmigrations.api.run import Failure, Step
+from dbmigrations.machine.attempts import Lost, ensure_job, overdue, stuck, without_pod
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, draft
 from dbmigrations.machine.ending import fail
 from dbmigrations.machine.judgement import Ended, judge
@@ -36,7 +36,9 @@ def migrate(o: Observed) -> Decision:
     if isinstance(job, Lost):
         return _unclear(o, "the Job was deleted before it reported")
     if not job.pods:
-        return _unclear(o, "its Pod was deleted") if job.finished else draft(o).wait(LOOK_AGAIN)
+        return _no_pod(o, job)
+    if job.live and overdue(o, job):
+        return _unclear(o, f"its Pod {job.pods[-1].name} did not end in time (its node may be gone)")
     ran = [pod for pod in job.pods if pod.container(MAIN).ever_ran]
     if len(ran) > 1:
         return _unclear(o, "two Pods ran it") if all(p.ended for p in job.pods) else draft(o).wait(LOOK_AGAIN)
@@ -54,23 +56,34 @@ def _template_changed(o: Observed) -> str:
     return ""
 
 
+def _no_pod(o: Observed, job: JobSeen) -> Decision:
+    if job.finished:
+        return _unclear(o, "its Pod was deleted")
+    trouble = without_pod(o, job)
+    return _give_up(o, trouble, None) if trouble else draft(o).wait(LOOK_AGAIN)
+
+
 def _not_started(o: Observed, job: JobSeen, pod: PodSeen) -> Decision:
-    """The command has not run in this Pod: either it is still to come, or it is certain that it never will."""
+    """The command was not seen running in this Pod: it is still to come, or given up, or certain never to run."""
+    before = fingerprint_of(parse_result(pod.container(GATE).result))
     gate, guard, main = pod.container(GATE), pod.container(GUARD), pod.container(MAIN)
+    if pod.ended and (gate.untold or guard.untold or main.untold):
+        return _unclear(o, f"the kubelet does not know how far its Pod {pod.name} came", before)
     if gate.exit_code:
         result = parse_result(gate.result) or Result(False, "GateFailed", f"the gate ended with {gate.exit_code}")
         return fail(o, result.reason, f"the migration was not let start: {result.message}", result.hint or RETRY)
     if guard.restarts or (guard.exit_code and not main.start_failed):
         ended = Result(False, "GuardFailed", "the guard ended before the migration could start")
         result = parse_result(guard.last_result or guard.result) or ended
+        if not pod.ended:
+            return _give_up(o, result, before)
         return fail(o, result.reason, f"the migration was not let start: {result.message}", result.hint or RETRY)
     if main.start_failed:
         message = f"the command {o.spec.migration['command']} could not be started: {main.message}"
         return fail(o, "CommandNotFound", message, f"Correct migration.command or the image. {RETRY}")
     if trouble := stuck(o, job, pod):
-        return fail(o, trouble.reason, f"the migration was not run: {trouble.message}", trouble.hint)
+        return _give_up(o, trouble, before)
     if pod.ended or pod.terminating:
-        before = fingerprint_of(parse_result(gate.result))
         return _unclear(o, f"its Pod ended before it was seen running ({pod.reason or 'no reason given'})", before)
     return draft(o).wait(LOOK_AGAIN)
 
@@ -89,6 +102,14 @@ def _ran(o: Observed, pod: PodSeen) -> Decision:
         return begun.goto(Step.RECHECK, "the guard left no report: the database is read again").wait(0.0)
     why = pod.reason or main.reason
     return judge(o, Ended(before, after, main.exit_code, why, report.facts.get("lockWait"), pod.name))
+
+
+def _give_up(o: Observed, trouble: Result, before: Fingerprint | None) -> Decision:
+    """It has not run, but might in this very moment: its Job is ended first, then the database is read."""
+    message = f"the migration was not run: {trouble.message}"
+    failure = Failure(Step.MIGRATE, trouble.reason, message, trouble.hint or RETRY)
+    begun = draft(o).run(failure=failure, before=o.run.before or before)
+    return begun.goto(Step.RECHECK, f"{message}: its Job is ended").wait(0.0)
 
 
 def _unclear(o: Observed, why: str, before: Fingerprint | None = None) -> Decision:

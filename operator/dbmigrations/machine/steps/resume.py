@@ -43,8 +43,11 @@ def resume_rest(o: Observed) -> Decision:
 def put_back(o: Observed) -> Decision:
     """Bring everything back as it was; nothing of this run may still work on the database meanwhile."""
     for job in o.jobs:
-        if job.live:
-            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
+        if job.live and not job.deleting:
+            return draft(o).do(DeleteJob(job.name))
+        # A Pod whose node is gone never ends. None that could change the database is left here.
+        if job.live and not step_deadline_passed(o, o.settings.stop_timeout):
+            return draft(o).wait(1.0)
     waiting = _bring_back(o, list(o.workloads), new_image=False)
     return waiting if waiting is not None else finish_failed(_measure(o))
 
