@@ -167,6 +167,10 @@ class Kubelet:
             if name == "guard" and "running" in state:
                 report = {"v": 1, "ok": True, "facts": {"fingerprint": self.world.database.fingerprint()}}
                 running.states[name] = terminated(0, report)
+            elif "waiting" in state:
+                # So does the kubelet with what never started, once the Pod was initialized.
+                if "waiting" not in running.states.get("guard", {}):
+                    running.states[name] = terminated(137, None, "ContainerStatusUnknown")
             elif "terminated" not in state:
                 running.states[name] = terminated(143, None)
         running.main_running = False

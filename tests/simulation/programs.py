@@ -30,7 +30,8 @@ class Migration:
     seconds: float = 1.0
     exit_code: int = 0
     start_error: bool = False
-    image_pull: bool = False
+    image_pull: float = 0.0
+    """Seconds for which the image cannot be pulled."""
     reason: str = ""
     lock_wait: Json | None = None
     guard_silent: bool = False
@@ -148,8 +149,7 @@ def migrate(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
     if plan.image_pull:
         pod.states["migrate"] = {"waiting": {"reason": "ImagePullBackOff", "message": "not found: shop:1.5.0"}}
         kubelet.show(pod)
-        while plan.image_pull:
-            yield 1.0
+        yield plan.image_pull
     if plan.start_error:
         pod.states["migrate"] = {"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such file"}}
         kubelet.show(pod)

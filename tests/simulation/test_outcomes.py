@@ -93,9 +93,15 @@ WAYS = {
     "lock timeout for ever": lambda: Way(
         Scenario(migrations=[Migration(exit_code=1, lock_wait=LOCK)] * 9), "LockTimeout", "old", 4
     ),
+    "lock timeout, then the pod is lost after the commit": lambda: Way(
+        Scenario(migrations=[Migration(exit_code=1, lock_wait=LOCK), Migration([(0.5, upgrade)], lost=True)]),
+        "Migrated",
+        "new",
+        2,
+    ),
     "command not found": lambda: Way(Scenario(migrations=[Migration(start_error=True)]), "CommandNotFound", "old", 0),
     "image cannot be pulled": lambda: Way(
-        Scenario(migrations=[Migration(image_pull=True)]), "ImagePullFailed", "old", 0
+        Scenario(migrations=[Migration(image_pull=3000.0)]), "ImagePullFailed", "old", 0
     ),
     "guard is silent after a success": lambda: Way(
         Scenario(migrations=[Migration([(0.5, upgrade)], guard_silent=True)]), "Migrated", "new", 1

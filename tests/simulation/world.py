@@ -40,8 +40,6 @@ Json = dict[str, Any]
 
 WATCH = 0.02
 """Seconds until a watch event has put the key on the queue."""
-RESTART = 1.0
-"""Seconds until a crashed operator is up again."""
 
 
 class StuckError(AssertionError):
@@ -60,6 +58,9 @@ class Operator:
     crashes: int = 0
     passes: int = 0
     deaf: bool = False
+    restart: float = 1.0
+    """Seconds until a crashed operator is up again; until then it hears nothing."""
+    down_until: float = 0.0
     coroutine: Coroutine[Any, Any, float | None] | None = None
 
     def begin(self) -> None:
@@ -85,7 +86,8 @@ class Operator:
             self.crashes += 1
             self.failures = 0
             self.reconciler = None
-            self._end(RESTART)
+            self.due, self.down_until = None, self.world.clock.seconds + self.restart
+            self._end(self.restart)
         except ApiError:
             self._end(FAILURE_DELAYS[min(self.failures, len(FAILURE_DELAYS) - 1)])
             self.failures += 1
@@ -98,6 +100,7 @@ class Operator:
 
     def wish(self, when: float) -> None:
         """Ask for a pass at that moment, or earlier."""
+        when = max(when, self.down_until)
         self.due = when if self.due is None else min(when, self.due)
 
 
