@@ -76,7 +76,8 @@ def run(bucket: Bucket, config: Config, log: Log) -> Abilities:
 def _look(bucket: Bucket) -> None:
     """Refuse a bucket that is not there, or that cannot take what we write."""
     try:
-        bucket.call("looking for the bucket", "head_bucket")
+        where = f" at {bucket.store.endpoint}" if bucket.store.endpoint else ""
+        bucket.call(f"looking for the bucket {bucket.store.bucket}{where}", "head_bucket")
     except StoreError as error:
         # An answer to HEAD has no room for the reason, and listing is a right of its own: the canary will tell.
         if error.reason != "AccessDenied":

@@ -12,7 +12,7 @@ from dbmigrations.runner.errors import StoreError
 _KEYS = "Check the keys in the Secret of spec.backup.s3.credentialsFrom."
 # Code of the store: (reason, transient, hint).
 _CODES: dict[str, tuple[str, bool, str]] = {
-    "NoSuchBucket": ("BucketNotFound", False, "Create the bucket, or correct spec.backup.s3.bucket."),
+    "NoSuchBucket": ("BucketNotFound", False, "Create the bucket, or correct spec.backup.s3.bucket or endpoint."),
     "AccessDenied": (
         "AccessDenied",
         False,
@@ -27,7 +27,11 @@ _CODES: dict[str, tuple[str, bool, str]] = {
     "PermanentRedirect": ("WrongRegion", False, "Set spec.backup.s3.region to the bucket's region."),
     "AuthorizationHeaderMalformed": ("WrongRegion", False, "Set spec.backup.s3.region to the bucket's region."),
     "IllegalLocationConstraintException": ("WrongRegion", False, "Set spec.backup.s3.region to the bucket's region."),
-    "NotImplemented": ("StoreUnsupported", False, "The store lacks something that a backup needs."),
+    "NotImplemented": (
+        "StoreUnsupported",
+        False,
+        "What answers at spec.backup.s3.endpoint lacks something that a backup needs: is it an S3 store?",
+    ),
 }
 _BY_STATUS = {301: "PermanentRedirect", 403: "AccessDenied", 404: "NoSuchBucket", 501: "NotImplemented"}
 _AWAY = (
