@@ -185,7 +185,11 @@ def _connect_patiently(context: Context) -> Connection:
 
 
 def _park(context: Context, folder: Path, stop: threading.Event) -> None:
-    """The life of a guard that is not the first. Never returns: raises GuardError at SIGTERM."""
+    """The life of a guard that is not the first. Never returns: raises GuardError, at SIGTERM if the migration started.
+
+    If it did not start, it never will, and there is nothing to watch. The guard then ends at once: the kubelet waits for
+    its postStart hook, which waits for the armed file, and until then would not even delete the Pod.
+    """
     log = context.log
     log.step("guard", "restarted: it does not arm")
     armed = folder / "armed"
@@ -199,7 +203,6 @@ def _park(context: Context, folder: Path, stop: threading.Event) -> None:
             log.step("guard", "our sessions could not be ended yet", reason=error.reason)
         # The migration's process may open another session.
         stop.wait(1.0)
-    stop.wait()
     raise GuardError(
         "GuardRestarted",
         "The guard was restarted: what the migration did meanwhile was not watched.",
