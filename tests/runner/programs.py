@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.servers import s3
+from tests.servers import processes, s3
 from tests.servers.binaries import client_folder
 
 OPERATOR = Path(__file__).resolve().parents[2] / "operator"
@@ -52,7 +52,10 @@ class Job:
     variables: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     clients: tuple[int, ...] = (15, 18)
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="dbm-job-")))
+    folder: Path = field(default_factory=lambda: processes.new_folder("job"))
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, processes.remove, self.folder)
 
     def environment(self, program: str, **config: Any) -> dict[str, str]:
         instructions = {

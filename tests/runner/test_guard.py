@@ -226,6 +226,18 @@ def test_a_guard_restarted_before_it_armed_never_arms(job, owner):
     assert not (job.folder / "armed").exists()
 
 
+def test_inspect_ends_what_a_lost_pod_left_behind_before_it_reads(pg, database, job, owner):
+    left, other = migration(pg, database, owner), pg.connect(database)
+    left.execute("BEGIN")
+    left.execute("UPDATE alembic_version SET version_num = 'b2'")
+    facts = job.run("inspect", store=None, endSessionsOf=["127.0.0.1"]).succeeded()
+    assert facts["revisions"] == ["a1"]
+    assert _closed(left)
+    assert not _closed(other)
+    left.close()
+    other.close()
+
+
 def test_a_lost_lock_is_reported(pg, database, job, owner):
     guard = armed(job)
     pg.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'dbmigrations-guard'")
