@@ -200,6 +200,6 @@ ROWS = (*IMAGE, *DATABASE, *BUCKET, *REFERENCES)
 """The longest first: what is started last should not be waited for."""
 
 ELSEWHERE = {
-    "a listed workload twice": "tests/api",  # the API server refuses it, so no run can show it
+    "a listed workload twice": ("tests/api/table/rest.py", 'Duplicate value: {"kind":"Deployment"'),
 }
-"""Mistakes that are tested elsewhere, and where."""
+"""Mistakes that the API server refuses, so that no run can show them: the file that tests them, and words in it."""

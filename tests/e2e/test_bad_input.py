@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.cluster.cluster import ROOT
 from tests.e2e import invariants, manifests
 from tests.e2e.app import condition
 from tests.e2e.at_once import at_once
-from tests.e2e.bad_input import BACK, ROWS, STOPPED, UNTOUCHED, Case, Row
+from tests.e2e.bad_input import BACK, ELSEWHERE, ROWS, STOPPED, UNTOUCHED, Case, Row
 from tests.e2e.manifests import NEW_IMAGE, OLD_IMAGE
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ def shows_no_secret(app: App) -> None:
     found = [app.get(), app.jobs(), app.pods(), app.world.list(f"/api/v1/namespaces/{app.namespace}/events")]
     text = json.dumps(found)
     assert not [part for part in parts if part in text], "a secret is shown"
+
+
+@pytest.mark.parametrize("mistake", ELSEWHERE)
+def test_a_mistake_that_is_tested_elsewhere_is_still_tested_there(mistake: str) -> None:
+    file, words = ELSEWHERE[mistake]
+    assert words in (ROOT / file).read_text()
 
 
 @at_once
