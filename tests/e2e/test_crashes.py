@@ -86,10 +86,9 @@ def test_the_operator_is_killed_again_and_again(world: World) -> None:
 @at_once
 def test_a_backup_that_is_killed_in_its_upload_is_made_again_under_another_key(world: World) -> None:
     app = world.app("linear", at="linear0")
-    app.sql(
-        "CREATE TABLE bulk AS SELECT n, repeat(md5(n::text), 8) || md5((n * 7)::text) AS text "
-        "FROM generate_series(1, 120000) AS n"
-    )
+    # Hardly compressible, so that the dump has more than one part.
+    text = " || ".join(f"md5((n * {factor})::text)" for factor in range(1, 8))
+    app.sql(f"CREATE TABLE bulk AS SELECT n, {text} AS text FROM generate_series(1, 150000) AS n")
     app.sql(f'ALTER TABLE bulk OWNER TO "{app.database}"')
     app.apply(manifest(app, "linear1", backup={"compression": "zstd:16"}))
     pod = until("a part of the dump is uploaded", lambda: _uploading(world, app), 300)

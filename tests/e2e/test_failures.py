@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -108,6 +109,21 @@ def test_a_lock_that_is_let_go_of_in_time_costs_an_attempt_and_nothing_else(worl
 
 
 @at_once
+def test_another_migration_of_the_database_is_not_joined_and_no_pod_is_left_behind(world: World) -> None:
+    app = world.app("linear", at="linear0")
+    lock = f"SELECT pg_advisory_lock({int.from_bytes(sha256(b'dbmigrations.dev').digest()[:8], 'big', signed=True)})"
+    with scenes.session(world, app, "another-cluster", lock):
+        app.apply(manifest(app, "linear1", sessions={"ignore": ["another-cluster"]}))
+        resource = app.wait_ended(timeout=420)
+    assert condition(resource, "Stalled")["reason"] == "LockHeld", condition(resource, "Stalled")
+    assert "another-cluster@" in condition(resource, "Stalled")["message"]
+    invariants.check(world, app)
+    assert_back_as_it_was(app, resource)
+    # The guard never armed: a hook that waits for it must not keep the Pod.
+    until("the Migrate Pod is gone or has ended", lambda: all(map(_over, scenes.pods_of(app, "Migrate"))), 120)
+
+
+@at_once
 def test_a_client_that_is_not_listed_keeps_the_backup_from_being_taken(world: World) -> None:
     app = world.app("linear", at="linear0")
     with scenes.session(world, app, "nightly-report"):
@@ -208,6 +224,10 @@ def assert_stopped_and_told(app: App, resource: Json) -> None:
     annotations = app.workload()["metadata"]["annotations"]
     assert json.loads(annotations["dbmigrations.dev/original"])["replicas"] == 2
     assert "WAS CHANGED" in annotations["dbmigrations.dev/stopped-because"]
+
+
+def _over(pod: Json) -> bool:
+    return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
 
 def scale(app: App, replicas: int, who: str) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dbmigrations.machine.observed import JobSeen, Observed
     from dbmigrations.machine.pods import PodSeen
 
+KILLED = {137, 143}
+"""Exit codes of a process that SIGKILL or SIGTERM ended."""
 RETRY = "Correct it, then set a new spec.retryToken."
 
 
@@ -98,10 +100,16 @@ def _ran(o: Observed, pod: PodSeen) -> Decision:
     report = parse_result(guard.result)
     after = fingerprint_of(report)
     if guard.restarts or after is None or report is None:
-        begun = draft(o).run(exit_code=main.exit_code)
+        begun = draft(o).run(exit_code=_exit_code(pod))
         return begun.goto(Step.RECHECK, "the guard left no report: the database is read again").wait(0.0)
     why = pod.reason or main.reason
-    return judge(o, Ended(before, after, main.exit_code, why, report.facts.get("lockWait"), pod.name))
+    return judge(o, Ended(before, after, _exit_code(pod), why, report.facts.get("lockWait"), pod.name))
+
+
+def _exit_code(pod: PodSeen) -> int | None:
+    """Return how the command ended; None where it was ended from outside with its Pod, which says nothing about it."""
+    code = pod.container(MAIN).exit_code
+    return None if pod.terminating and code in KILLED else code
 
 
 def _give_up(o: Observed, trouble: Result, before: Fingerprint | None) -> Decision:
