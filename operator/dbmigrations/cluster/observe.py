@@ -33,6 +33,7 @@ class Memory:
     """What the process remembers of a resource between passes; losing it costs a repetition, never safety."""
 
     problem: Problem | None = None
+    refusals: int = 0
     dry_run_of: str = ""
     probe: ProbeSeen = field(default_factory=ProbeSeen)
     probe_of: str = ""

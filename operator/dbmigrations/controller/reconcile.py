@@ -12,6 +12,7 @@ from dbmigrations.cluster.act import Actor
 from dbmigrations.cluster.observe import Memory, observe, probe_mark
 from dbmigrations.cluster.port import ApiError
 from dbmigrations.controller.events import event_body, notes_of
+from dbmigrations.controller.queue import FAILURE_DELAYS
 from dbmigrations.machine.decide import decide
 from dbmigrations.machine.effects import ProbeOnce
 from dbmigrations.machine.observed import ProbeSeen, Problem
@@ -84,10 +85,21 @@ class Reconciler:
                 if error.status in {404, 409}:
                     return CONFLICT
                 raise
+        elif decision.effect is not None and not await self._current(key, raw):
+            return CONFLICT
         await self._tell(o, decision, changed=changed)
         if decision.effect is not None:
             return await self._act(o, raw, memory, decision)
         return 0.0 if changed and decision.requeue == 0.0 else decision.requeue
+
+    async def _current(self, key: Key, raw: Json) -> bool:
+        """Tell whether the resource is still what was read before the rest was.
+
+        A write of the status would find out. An effect without one could be long out of date: a second operator
+        may have gone on while our reads took their time, and stopped or started just what we read after it.
+        """
+        newest = await self._cluster.get(KIND, *key)
+        return newest is not None and newest["metadata"]["resourceVersion"] == raw["metadata"]["resourceVersion"]
 
     def _memory(self, key: Key, uid: str) -> Memory:
         known, memory = self._memories.get(key, ("", Memory()))
@@ -113,7 +125,9 @@ class Reconciler:
                 return CONFLICT
             memory.problem = Problem(error.status, error.reason, error.message)
             self._metrics.refused(error.status)
-            return 1.0 if memory.problem.passing else 0.0
+            memory.refusals += 1
+            return FAILURE_DELAYS[min(memory.refusals, len(FAILURE_DELAYS)) - 1]
+        memory.refusals = 0
         return decision.requeue
 
     async def _probe(self, o: Observed, memory: Memory) -> None:

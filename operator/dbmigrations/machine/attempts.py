@@ -120,12 +120,21 @@ def stuck(o: Observed, job: JobSeen, pod: PodSeen) -> Result | None:
 def _create(o: Observed, step: Step, attempt: Attempt) -> Decision | Result:
     if attempt.not_before and o.now < from_text(attempt.not_before):
         return draft(o).wait((from_text(attempt.not_before) - o.now).total_seconds())
+    refusal = refused(o, f"to create the {step} Job", "JobRefused")
+    return refusal or draft(o).do(CreateJob(step, attempt.number))
+
+
+def refused(o: Observed, what: str, reason: str) -> Decision | Result | None:
+    """Return what follows from the API server's refusal of the last effect; None where there was none.
+
+    What may pass is waited for: while the application is stopped, not for long.
+    """
     if o.problem is None:
-        return draft(o).do(CreateJob(step, attempt.number))
-    words = f"the API server refused the {step} Job: {o.problem.message}"
+        return None
+    words = f"the API server refused {what}: {o.problem.message}"
     if o.problem.passing and o.now < _patience(o):
         return draft(o).doing(o.status.phase, f"{words} (trying again)").wait(5.0)
-    return Result(False, missing_reason(o.problem.message, "JobRefused"), words, "Allow it, then set a new retryToken.")
+    return Result(False, missing_reason(o.problem.message, reason), words, "Allow it, then set a new spec.retryToken.")
 
 
 def _patience(o: Observed) -> datetime:

@@ -55,7 +55,8 @@ def hand_over(o: Observed) -> Decision | None:
     if o.run.active:
         return None
     left = [job for job in o.jobs if job.live or not job.owned]
-    if any(not job.deleting for job in left):
+    refused = o.problem is not None and not o.problem.passing
+    if any(not job.deleting for job in left) and not refused:
         return draft(o).do(CleanUp())
     if left and seconds_between(o.run.finished_at, o.now) < LONGEST_END:
         return draft(o).wait(1.0)

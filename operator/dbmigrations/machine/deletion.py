@@ -33,11 +33,14 @@ def abort(o: Observed) -> Decision | None:
 def _end_jobs(o: Observed) -> Decision | None:
     """End what still works; a Pod whose node is gone never ends, and is not waited for much longer."""
     for job in o.jobs:
-        if job.live and not job.deleting:
-            return draft(o).do(DeleteJob(job.name))
-        if job.live and seconds_between(o.deleting_since, o.now) < 2 * o.settings.delete_timeout:
-            return draft(o).wait(1.0)
+        if job.live and not _given_up(o):
+            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
     return None
+
+
+def _given_up(o: Observed) -> bool:
+    """Tell whether the deletion took so long that the rest is left as it is: nobody could delete it otherwise."""
+    return seconds_between(o.deleting_since, o.now) >= 2 * o.settings.delete_timeout
 
 
 def _migration_under_way(o: Observed) -> bool:
@@ -65,7 +68,7 @@ def _release(o: Observed) -> Decision:
     for seen in o.workloads:
         original = originals.get((seen.ref.kind, seen.ref.name))
         effect = start_effect(o, seen, original, new_image=resumed) if original and seen.annotated else None
-        if effect:
+        if effect and not (o.problem and _given_up(o)):
             words = f"the resource was deleted during {o.run.step}: {seen.ref} is brought back"
             return draft(o).note("Normal", "Aborted", words).do(effect)
     return _let_go(o)
@@ -73,7 +76,7 @@ def _release(o: Observed) -> Decision:
 
 def _let_go(o: Observed) -> Decision:
     """Give the Jobs that ended to the resource, so that they go with it: afterwards nobody knows of them."""
-    if any(not (job.owned or job.deleting) for job in o.jobs):
+    if o.problem is None and any(not (job.owned or job.deleting) for job in o.jobs):
         return draft(o).do(CleanUp())
     return draft(o).do(RemoveFinalizer())
 
@@ -82,7 +85,8 @@ def explain_stopped(o: Observed) -> Decision | None:
     """Say on each workload that stays stopped why it does: whoever finds it at 0 looks there first."""
     reason = _stays_stopped(o)
     for seen in o.workloads:
-        if not seen.held or seen.raw is None:
+        # A refused note must not hold the resource: the events and the status say the same.
+        if not seen.held or seen.raw is None or o.problem:
             continue
         if STOPPED_BECAUSE not in seen.raw["metadata"]["annotations"]:
             words = f"{seen.ref} stays stopped: {reason}"

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from dbmigrations.api.clock import from_text, to_micro
 from dbmigrations.api.run import Step
+from dbmigrations.machine.attempts import refused
 from dbmigrations.machine.decision import Decision, draft
 from dbmigrations.machine.effects import AddFinalizer, DryRun
 from dbmigrations.machine.ending import fail
 from dbmigrations.machine.pods import missing_reason
+from dbmigrations.machine.results import Result
 from dbmigrations.machine.steps.inspect import originals
 
 if TYPE_CHECKING:
@@ -21,7 +23,10 @@ def check(o: Observed) -> Decision:
     if o.dry_run_of != o.run.id:
         return _dry_run(o)
     if not o.has_finalizer:
-        return draft(o).do(AddFinalizer())
+        refusal = refused(o, "the finalizer that guards the application", "FinalizerRefused")
+        if isinstance(refusal, Result):
+            return fail(o, refusal.reason, refusal.message, refusal.hint)
+        return refusal or draft(o).do(AddFinalizer())
     # Originals are in the status before anything is scaled down.
     begun = draft(o).run(workloads=originals(o))
     if o.spec.online:

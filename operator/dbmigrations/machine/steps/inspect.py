@@ -9,6 +9,7 @@ from dbmigrations.api.conditions import INSPECTED, TRUE
 from dbmigrations.api.run import Original, Step
 from dbmigrations.machine.attempts import ensure_job, next_attempt, program_result
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft
+from dbmigrations.machine.effects import AddFinalizer
 from dbmigrations.machine.ending import fail, finish_succeeded
 from dbmigrations.machine.results import Result, fingerprint_of, inspection_of
 from dbmigrations.machine.versions import at_target, for_people, in_full
@@ -99,6 +100,8 @@ def _inspected(o: Observed, result: Result) -> Decision:
     begun = begun.run(to=for_people(planned.revisions))
     if o.run.unfinished or any(workload.held for workload in o.workloads):
         # An earlier run got there, but the application is stopped or was not well: it is brought back and probed.
+        if not o.has_finalizer and o.problem is None:
+            return draft(o).do(AddFinalizer())
         return begun.run(workloads=originals(o), after=planned).goto(Step.RESUME).wait(0.0)
     reached = in_full(planned.revisions)
     return finish_succeeded(

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from dbmigrations.api.conditions import QUIESCED, TRUE
 from dbmigrations.api.run import Step
+from dbmigrations.machine.attempts import refused
 from dbmigrations.machine.decision import Decision, draft, step_deadline_passed
 from dbmigrations.machine.effects import StopWorkload
 from dbmigrations.machine.ending import fail
+from dbmigrations.machine.results import Result
 from dbmigrations.machine.writers import replica_writer
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ def quiesce(o: Observed) -> Decision:
         original = next((w for w in o.run.workloads if w.kind == seen.ref.kind and w.name == seen.ref.name), None)
         if original is None or seen.raw is None or seen.replicas == 0:
             continue
+        refusal = refused(o, f"to stop {seen.ref}", "StopRefused")
+        if isinstance(refusal, Result):
+            return fail(o, refusal.reason, refusal.message, refusal.hint)
+        if refusal:
+            return refusal
         if seen.annotated:
             return _contested(o, seen)
         return draft(o).do(StopWorkload(original))

@@ -41,11 +41,9 @@ def recheck(o: Observed) -> Decision:
 
 
 def _end(o: Observed, other: JobSeen) -> Decision:
-    if not other.deleting:
-        return draft(o).do(DeleteJob(other.name))
-    if not step_deadline_passed(o, o.settings.retry_for):
-        return draft(o).wait(1.0)
-    return _cannot_tell(o, f"Job {other.name} was deleted, but its Pod does not end (its node may be gone)")
+    if step_deadline_passed(o, o.settings.retry_for):
+        return _cannot_tell(o, f"Job {other.name} was deleted, but its Pod does not end (its node may be gone)")
+    return draft(o).wait(1.0) if other.deleting else draft(o).do(DeleteJob(other.name))
 
 
 def _cannot_tell(o: Observed, why: str) -> Decision:

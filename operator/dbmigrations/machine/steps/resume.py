@@ -6,12 +6,13 @@ workers have not touched anything yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.clock import seconds_between
 from dbmigrations.api.conditions import RESUMED, TRUE
 from dbmigrations.api.durations import format_seconds
-from dbmigrations.api.run import Step
+from dbmigrations.api.run import Failure, Step
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft, step_deadline_passed
 from dbmigrations.machine.effects import DeleteJob, StartWorkload
 from dbmigrations.machine.ending import finish_failed, finish_succeeded, hold
@@ -20,7 +21,7 @@ from dbmigrations.manifests.workloads import new_images, noted_image
 
 if TYPE_CHECKING:
     from dbmigrations.api.run import Original
-    from dbmigrations.machine.observed import Observed, WorkloadSeen
+    from dbmigrations.machine.observed import Observed, Problem, WorkloadSeen
 
 
 def resume(o: Observed) -> Decision:
@@ -43,11 +44,9 @@ def resume_rest(o: Observed) -> Decision:
 def put_back(o: Observed) -> Decision:
     """Bring everything back as it was; nothing of this run may still work on the database meanwhile."""
     for job in o.jobs:
-        if job.live and not job.deleting:
-            return draft(o).do(DeleteJob(job.name))
         # A Pod whose node is gone never ends. None that could change the database is left here.
         if job.live and not step_deadline_passed(o, o.settings.stop_timeout):
-            return draft(o).wait(1.0)
+            return draft(o).wait(1.0) if job.deleting else draft(o).do(DeleteJob(job.name))
     waiting = _bring_back(o, list(o.workloads), new_image=False)
     return waiting if waiting is not None else finish_failed(_measure(o))
 
@@ -73,6 +72,8 @@ def _bring_back(o: Observed, group: list[WorkloadSeen], *, new_image: bool) -> D
     for seen in group:
         original = originals.get((seen.ref.kind, seen.ref.name))
         effect = start_effect(o, seen, original, new_image=new_image) if original else None
+        if effect and o.problem:
+            return _not_let(o, seen, o.problem, new_image=new_image)
         if effect:
             return draft(o).do(effect)
     late = [seen for seen in group if not seen.back]
@@ -82,6 +83,18 @@ def _bring_back(o: Observed, group: list[WorkloadSeen], *, new_image: bool) -> D
     if not gone and not step_deadline_passed(o, o.spec.resume_timeout):
         return draft(o).wait(LOOK_AGAIN)
     return _not_back(o, late, gone, new_image=new_image)
+
+
+def _not_let(o: Observed, seen: WorkloadSeen, problem: Problem, *, new_image: bool) -> Decision:
+    """The API server refuses to start it: that is tried for as long as the application may take to come back."""
+    words = f"the API server refuses to start {seen.ref}: {problem.message}"
+    if not step_deadline_passed(o, o.spec.resume_timeout):
+        return draft(o).doing(o.status.phase, f"{words} (trying again)").wait(5.0)
+    if new_image:
+        return hold(o, "StartRefused", f"the database was migrated, but {words}", "Allow it, or start it by hand.")
+    failure = o.run.failure or Failure(o.run.step, "StartRefused", "")
+    said = replace(failure, message=f"{failure.message}; and {words}")
+    return finish_failed(draft(o).run(failure=said))
 
 
 def _not_back(o: Observed, late: list[WorkloadSeen], gone: list[str], *, new_image: bool) -> Decision:
