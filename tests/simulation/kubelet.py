@@ -41,6 +41,7 @@ class Running:
     sigterm_seconds: float = 0.0
     done: bool = False
     terminating: bool = False
+    lost: bool = False
 
 
 class Kubelet:
@@ -68,6 +69,13 @@ class Kubelet:
                 running.terminating = True
                 patience = running.sigterm_seconds if running.main_running else 0.05
                 self.world.after(patience, lambda: self._terminate(running))
+
+    def lost_node(self) -> None:
+        """The node of every Pod that works now is lost: none of them gets on, ends or goes."""
+        for running in self.running.values():
+            if not running.done:
+                running.script, running.lost, running.main_running = None, True, False
+                self.world.database.sessions.pop(running.address, None)
 
     def _create(self, job_name: str, job_uid: str) -> None:
         job = self.world.server.find("Job", job_name)
@@ -159,6 +167,8 @@ class Kubelet:
 
     def _terminate(self, running: Running) -> None:
         """SIGTERM: the migration's command ends, the guard reports, the Pod goes."""
+        if running.lost:
+            return
         if running.done:
             self.world.after(0.1, lambda: self._remove(running))
             return

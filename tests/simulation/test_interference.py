@@ -278,3 +278,47 @@ def test_the_application_of_another_version_that_came_meanwhile_is_left_alone() 
     world.run()
     assert world.over
     assert OLD not in world.images()
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_node_that_is_lost_holds_a_run_for_a_bounded_time(step: str) -> None:
+    """Its Pods neither get on nor go: only people or the node's return could end them."""
+    world = World()
+    until(world, working(world, step))
+    world.kubelet.lost_node()
+    world.run(seconds=4 * 3600.0)
+    assert world.over
+    reason = world.condition("Ready")["reason"]
+    if step == "Migrate":
+        assert reason == "MigrationUnclear"
+        assert world.replicas() == {"shop-api": 0}
+        assert "node may be gone" in world.condition("Stalled")["message"]
+    else:
+        # The time in which an inspection is tried again is over by then.
+        assert reason == ("JobLost" if step == "Inspect" else "Migrated")
+        assert world.replicas() == {"shop-api": 3}
+    invariants.application_is_back_or_it_is_said_why(world)
+    invariants.rest_writes_nothing(world)
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_node_that_is_lost_holds_a_deletion_for_a_bounded_time(step: str) -> None:
+    world = World()
+    until(world, working(world, step))
+    world.kubelet.lost_node()
+    world.delete()
+    began = world.clock.seconds
+    world.run(until=lambda: world.resource is None)
+    assert world.clock.seconds - began < 300
+    assert world.replicas() == {"shop-api": 0 if step == "Migrate" else 3}
+
+
+@pytest.mark.parametrize("step", JOBS)
+def test_a_job_that_gets_no_pod_is_given_up(step: str) -> None:
+    world = World()
+    world.kubelet.without_pods.add(step)
+    world.run()
+    assert world.condition("Ready")["reason"] == "QuotaExceeded"
+    assert world.replicas() == {"shop-api": 3}
+    assert world.commands == []
+    invariants.check(world)

@@ -217,6 +217,15 @@ class World:
             self._next()
         self.clock.seconds = max(self.clock.seconds, seconds)
 
+    def next_event(self) -> float | None:
+        """When the next thing happens, if any."""
+        return self._heap[0][0] if self._heap else None
+
+    def pass_time(self, until: float) -> None:
+        """Let time pass, and happen what happens until then."""
+        self.clock.seconds = max(self.clock.seconds, until)
+        self.catch_up()
+
     def catch_up(self) -> None:
         """Let everything happen that was due while an operator's call took its time."""
         while self._heap and self._heap[0][0] <= self.clock.seconds:
