@@ -1,4 +1,4 @@
-"""After every failure a corrected manifest starts a run that succeeds: original replicas, new image, first backup kept."""
+"""After every failure a corrected manifest starts a run that succeeds: original replicas, new image."""
 
 from __future__ import annotations
 
