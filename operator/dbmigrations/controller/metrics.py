@@ -44,14 +44,21 @@ class Metrics:
         )
         self._passes = Counter("dbmigrations_passes_total", "Passes that wrote something", registry=registry)
 
-    def observe(self, key: tuple[str, str], old: Status, new: Status) -> None:
-        """Take what changed between two statuses of a resource."""
+    def show(self, key: tuple[str, str], status: Status) -> None:
+        """Show how a resource stands: at every pass, so that what stands still is there after a restart too."""
+        if status.run is None:
+            return
+        self._stalled.labels(*key).set(status.conditions.is_true("Stalled"))
+        self._stopped.labels(*key).set(bool(status.run.down_since and not status.run.downtime))
+        if status.run.backup:
+            self._backup.labels(*key).set(status.run.backup.size_bytes)
+
+    def count(self, old: Status, new: Status) -> None:
+        """Count what changed between two statuses of a resource."""
         self._passes.inc()
         run, before = new.run, old.run
         if run is None:
             return
-        self._stalled.labels(*key).set(new.conditions.is_true("Stalled"))
-        self._stopped.labels(*key).set(bool(run.down_since and not run.downtime))
         ended = not run.active and (before is None or before.active or before.id != run.id)
         if ended:
             self._runs.labels(run.outcome, new.conditions.get("Ready").reason).inc()
@@ -59,8 +66,6 @@ class Metrics:
                 self._steps.labels(step).observe(seconds)
             if run.downtime:
                 self._downtime.observe(run.downtime_seconds)
-            if run.backup:
-                self._backup.labels(*key).set(run.backup.size_bytes)
 
     def refused(self, status: int) -> None:
         """Count an effect that the API server refused; 0 for no answer."""

@@ -77,6 +77,7 @@ class Reconciler:
         # A problem is told once; then the effect is tried again.
         memory.problem = None
         decision = decide(o)
+        self._metrics.show(key, decision.status)
         changed = decision.status != o.status
         if changed:
             try:
@@ -144,7 +145,7 @@ class Reconciler:
         if not changed and decision.effect is None:
             return
         log.info("decided", extra={"fields": _fields(o, decision)})
-        self._metrics.observe((o.resource.namespace, o.resource.name), o.status, decision.status)
+        self._metrics.count(o.status, decision.status)
         notes = [*decision.notes, *notes_of(o.status.conditions, decision.status.conditions)] if changed else []
         notes = notes or list(decision.notes)
         for position, note in enumerate(notes):

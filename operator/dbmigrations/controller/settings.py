@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ def read_settings(env: Mapping[str, str] | None = None) -> OperatorSettings:
     level = env.get("DBM_LOG_LEVEL", "info").lower()
     if level not in {"debug", "info", "warning", "error"}:
         raise SettingsError(f"DBM_LOG_LEVEL is {level!r}: say debug, info, warning or error")
+    workers = int(_number(env, "DBM_WORKERS", 8))
+    if workers < 1:
+        raise SettingsError("DBM_WORKERS is 0: somebody must do the work, say 1 or more")
     return OperatorSettings(
         runner=Runner(image, env.get("DBM_RUNNER_PULL_POLICY", "IfNotPresent")),
         namespaces=tuple(name.strip() for name in env.get("DBM_WATCH_NAMESPACES", "").split(",") if name.strip()),
@@ -49,7 +53,7 @@ def read_settings(env: Mapping[str, str] | None = None) -> OperatorSettings:
         ),
         log_level=level,
         http_port=int(_number(env, "DBM_HTTP_PORT", 8080)),
-        workers=int(_number(env, "DBM_WORKERS", 8)),
+        workers=workers,
     )
 
 
@@ -57,7 +61,9 @@ def _number(env: Mapping[str, str], name: str, default: float) -> float:
     try:
         value = float(env.get(name) or default)
     except ValueError:
-        raise SettingsError(f"{name} is {env[name]!r}: it must be a number") from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise SettingsError(f"{name} is {env[name]!r}: it must be a number")
     if value < 0:
         raise SettingsError(f"{name} is {value}: it must not be negative")
     return value
