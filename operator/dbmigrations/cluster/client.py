@@ -115,8 +115,7 @@ class KubernetesCluster:
             raise ApiError(0, "NoAnswer", f"{type(error).__name__}: {error}") from error
         if answer.status >= 400:
             raise _refusal(answer.status, answer.reason or "", text)
-        found: Json = json.loads(text)
-        return found
+        return _object(text)
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:
@@ -125,10 +124,23 @@ def _path(kind: str, namespace: str, name: str = "") -> str:
     return f"{path}/{name}" if name else path
 
 
+def _object(text: bytes) -> Json:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        # A proxy in between, for example: as good as no answer.
+        raise ApiError(0, "NoAnswer", f"the answer is no JSON object: {text[:200]!r}")
+    return found
+
+
 def _refusal(status: int, reason: str, body: str | bytes | None) -> ApiError:
     """Read metav1.Status, the API server's own words."""
     try:
         words = json.loads(body or "{}")
-        return ApiError(status, words.get("reason", reason), words.get("message", reason))
     except ValueError:
+        words = None
+    if not isinstance(words, dict):
         return ApiError(status, reason, str(body)[:500])
+    return ApiError(status, words.get("reason", reason), words.get("message", reason))
