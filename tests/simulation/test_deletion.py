@@ -161,3 +161,34 @@ def why_stopped(world: World) -> str:
     app = world.server.find("Deployment", "shop-api")
     assert app is not None
     return str(app["metadata"]["annotations"]["dbmigrations.dev/stopped-because"])
+
+
+DELETED: dict[str, Callable[[], Scenario]] = {
+    "success": Scenario,
+    "failed migration, changed": lambda: Scenario(migrations=[Migration([(0.5, half)], exit_code=1)]),
+}
+
+
+@pytest.mark.parametrize("foreground", [False, True])
+@pytest.mark.parametrize("name", DELETED)
+def test_a_deletion_after_any_write_leaves_nothing_undone(name: str, foreground: bool) -> None:
+    for at in range(1, 100):
+        world = World(DELETED[name]())
+        (operator,) = world.operators
+        count = [0]
+
+        def after(call: Call, world: World = world, count: list[int] = count, at: int = at) -> None:
+            if call.number and call.kind != "Event":
+                count[0] += 1
+                if count[0] == at:
+                    world.delete(foreground=foreground)
+
+        operator.cluster.after = after
+        world.run()
+        if count[0] < at:
+            break
+        assert world.resource is None
+        changed = world.database.state != world.initial
+        finished = world.database.revisions == ("0005",)
+        assert world.replicas() == {"shop-api": 0 if changed and not finished else 3}
+        invariants.check(world)

@@ -70,6 +70,7 @@ def _hints(kind: Any) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 
 
+@cache
 def _key(name: str) -> str:
     if name in _SPECIAL:
         return _SPECIAL[name]
