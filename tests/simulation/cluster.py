@@ -79,12 +79,12 @@ class FakeCluster:
         return await self._do("status", "DatabaseMigration", name, body, lambda: self.server.put_status(body))
 
     async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
-        """Delete an object of that uid, as `cluster.client` does."""
+        """Delete an object of that uid in the background, as `cluster.client` does: its Pods outlive it."""
 
         def do() -> None:
             stored = self.server.read((kind, namespace, name))
             if stored and stored["metadata"]["uid"] == uid:
-                self.server.delete((kind, namespace, name), foreground=FOREGROUND)
+                self.server.delete((kind, namespace, name))
 
         await self._do("delete", kind, name, {}, do)
 
@@ -102,10 +102,6 @@ class FakeCluster:
             self.events += kind == "Event"
         self.after(call)
         return found
-
-
-FOREGROUND = False
-"""Whether the operator deletes Jobs in the foreground: the Job then stays until its Pods are gone."""
 
 
 def no_answer() -> ApiError:
