@@ -147,6 +147,9 @@ def test_a_workload_that_is_deleted_ends_no_run_in_a_loop(step: str) -> None:
     world.run()
     assert world.over
     invariants.check(world)
+    if step in {"Inspect", "Check"}:
+        assert world.commands == []
+        assert world.condition("Ready")["reason"] == "WorkloadNotFound"
     if world.commands:
         assert world.database.revisions == ("0005",)
         assert world.condition("Ready")["reason"] in {"WorkloadMissing", "Migrated"}
@@ -212,6 +215,18 @@ def test_git_that_sets_the_new_image_meanwhile_is_no_trouble(step: str) -> None:
         world.violations.clear()
     invariants.check(world)
     assert world.condition("Ready")["reason"] == "Migrated"
+    assert world.images() == world.new
+
+
+@pytest.mark.parametrize("step", ["Inspect", "Check"])
+def test_a_fix_of_the_old_version_that_came_before_the_stop_is_replaced_too(step: str) -> None:
+    world = World()
+    until(world, in_step(world, step))
+    set_image(world, "shop:1.4.1")
+    world.run(until=in_step(world, "Quiesce"))
+    world.violations.clear()
+    world.run()
+    invariants.check(world)
     assert world.images() == world.new
 
 

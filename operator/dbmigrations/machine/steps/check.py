@@ -12,7 +12,8 @@ from dbmigrations.machine.effects import AddFinalizer, DryRun
 from dbmigrations.machine.ending import fail
 from dbmigrations.machine.pods import missing_reason
 from dbmigrations.machine.results import Result
-from dbmigrations.machine.steps.inspect import originals
+from dbmigrations.machine.steps.inspect import originals, preconditions
+from dbmigrations.manifests.source import PodSource
 
 if TYPE_CHECKING:
     from dbmigrations.machine.observed import Observed
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 def check(o: Observed) -> Decision:
     """Dry-run every later Job and its Pod, take hold of the resource, then write down what will be stopped."""
+    if problem := preconditions(o):
+        # It was there when Inspect began: what is gone by now would be missed only after the migration.
+        return fail(o, *problem, "Correct the manifest, or create it again and set a new spec.retryToken.")
     if o.dry_run_of != o.run.id:
         return _dry_run(o)
     if not o.has_finalizer:
@@ -28,13 +32,24 @@ def check(o: Observed) -> Decision:
             return fail(o, refusal.reason, refusal.message, refusal.hint)
         return refusal or draft(o).do(AddFinalizer())
     # Originals are in the status before anything is scaled down.
-    begun = draft(o).run(workloads=originals(o))
+    begun = draft(o).run(workloads=originals(o), old_image=_image(o))
     if o.spec.online:
         return begun.goto(Step.BACKUP if o.spec.backup else Step.MIGRATE).wait(0.0)
     running = [f"{seen.ref} ({seen.replicas} -> 0)" for seen in o.workloads if seen.replicas]
     begun = begun.run(down_since=to_micro(o.now)) if running else begun
     words = f"stopping {', '.join(running)}" if running else "nothing runs that must be stopped"
     return begun.goto(Step.QUIESCE, words).wait(0.0)
+
+
+def _image(o: Observed) -> str:
+    """Return the image to be replaced: what runs now, if somebody changed it since the run began.
+
+    Where that is the new one already, the others may still run the one from before.
+    """
+    source = o.pod_source
+    if isinstance(source, PodSource) and source.image != o.spec.image:
+        return source.image
+    return o.run.old_image
 
 
 def _dry_run(o: Observed) -> Decision:
