@@ -9,7 +9,8 @@ from tests.simulation.world import StuckError
 if TYPE_CHECKING:
     from random import Random
 
-    from tests.simulation.world import Operator, World
+    from tests.simulation.operators import Operator
+    from tests.simulation.world import World
 
 HANGS = ((0.0,), (0.0, 0.0, 0.0, 0.05, 0.5, 3.0, 20.0))
 """Seconds for which calls may hang: of the operators in turn. One is quick, so that it gets far while another hangs."""

@@ -99,6 +99,12 @@ WAYS = {
         "new",
         2,
     ),
+    "lock timeout, then the image is gone": lambda: Way(
+        Scenario(migrations=[Migration(exit_code=1, lock_wait=LOCK), Migration(image_pull=3000.0)]),
+        "ImagePullFailed",
+        "old",
+        1,
+    ),
     "command not found": lambda: Way(Scenario(migrations=[Migration(start_error=True)]), "CommandNotFound", "old", 0),
     "image cannot be pulled": lambda: Way(
         Scenario(migrations=[Migration(image_pull=3000.0)]), "ImagePullFailed", "old", 0

@@ -12,6 +12,7 @@ from dbmigrations.machine.decision import Decision, draft, later
 from dbmigrations.machine.effects import CreateJob
 from dbmigrations.machine.pods import missing_reason
 from dbmigrations.machine.results import Result, parse_result
+from dbmigrations.manifests.migrate import MAIN
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -79,6 +80,13 @@ def next_attempt(o: Observed, step: Step) -> Decision:
     return _record(o, step, following).wait(pause)
 
 
+def command_ran(o: Observed) -> bool:
+    """Tell whether the migration's command runs or ran in a Pod of its newest attempt that is still there."""
+    attempt = o.run.attempts.get(Step.MIGRATE)
+    job = o.job(Step.MIGRATE, attempt.number) if attempt else None
+    return job is not None and any(pod.container(MAIN).ever_ran for pod in job.pods)
+
+
 def program_result(o: Observed, job: JobSeen | Lost, program: str) -> Result | None:
     """Return what a Job with one program reported, or why it cannot report; None while it is under way."""
     if isinstance(job, Lost):
@@ -134,7 +142,8 @@ def refused(o: Observed, what: str, reason: str) -> Decision | Result | None:
     words = f"the API server refused {what}: {o.problem.message}"
     if o.problem.passing and o.now < _patience(o):
         return draft(o).doing(o.status.phase, f"{words} (trying again)").wait(5.0)
-    return Result(False, missing_reason(o.problem.message, reason), words, "Allow it, then set a new spec.retryToken.")
+    hint = f"{'Wait until it passes' if o.problem.passing else 'Allow it'}, then set a new spec.retryToken."
+    return Result(False, missing_reason(o.problem.message, reason), words, hint)
 
 
 def _patience(o: Observed) -> datetime:

@@ -213,3 +213,18 @@ def test_a_deletion_that_may_not_start_the_application_goes_on_after_a_while(ste
     assert isinstance(decide(scene(step, problem=FORBIDDEN, **DELETED)).effect, StartWorkload)
     late = {**DELETED, "deleting_since": to_text(ago(130))}
     assert isinstance(decide(scene(step, problem=FORBIDDEN, **late)).effect, RemoveFinalizer)
+
+
+def test_a_migration_that_was_started_late_keeps_the_old_application_from_coming_back() -> None:
+    states = {"gate": ended(0, report(facts=print_of(BEFORE))), "guard": RUNNING, "migrate": RUNNING}
+    late = {"attempts": {"Migrate": Attempt(1)}, "failure": Failure("Migrate", "JobRefused", "no answer")}
+    _, run = decided(scene(Step.PUT_BACK, run=late, jobs=(job(Step.MIGRATE, pod(states)),)))
+    assert run.step is Step.RECHECK
+    assert run.failure is not None
+
+
+def test_an_earlier_attempts_command_says_nothing_of_the_one_given_up() -> None:
+    tried = job(Step.MIGRATE, pod({"migrate": ended(1)}, phase="Failed"), finished=True)
+    given_up = {**GIVEN_UP, "attempts": {"Migrate": Attempt(2, uid="uid-Migrate-2")}}
+    _, run = decided(scene(Step.RECHECK, run=given_up, jobs=(tried,)))
+    assert run.step is Step.RECHECK

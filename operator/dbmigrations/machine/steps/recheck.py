@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.run import Step
-from dbmigrations.machine.attempts import ensure_job, next_attempt, program_result
+from dbmigrations.machine.attempts import command_ran, ensure_job, next_attempt, program_result
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, draft, step_deadline_passed
 from dbmigrations.machine.effects import DeleteJob
 from dbmigrations.machine.ending import go_back_to, hold
 from dbmigrations.machine.judgement import Ended, judge
 from dbmigrations.machine.results import Result, fingerprint_of
-from dbmigrations.manifests.migrate import MAIN
 
 if TYPE_CHECKING:
     from dbmigrations.api.run import Fingerprint
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
 def recheck(o: Observed) -> Decision:
     """End what is left of the migration, read the database by a Job, judge as if the guard had reported it."""
-    if o.run.failure and not o.run.started and _ran_after_all(o):
+    if o.run.failure and not o.run.started and command_ran(o):
+        # Given up, it was started after all: its guard knows best.
         return draft(o).run(failure=None).goto(Step.MIGRATE, "the command was started after all").wait(0.0)
     for other in o.jobs:
         if other.run == o.run.id and other.live and other.name != _own_name(o):
@@ -49,12 +49,6 @@ def _end(o: Observed, other: JobSeen) -> Decision:
 def _cannot_tell(o: Observed, why: str) -> Decision:
     hint = f"{go_back_to(o.run)}. Make the database reachable, then set a new spec.retryToken: a new run takes over."
     return hold(o, "MigrationUnclear", f"nobody can say what the migration left: {why}", hint)
-
-
-def _ran_after_all(o: Observed) -> bool:
-    """Tell whether the Pod that was given up runs or ran its command: then its guard knows best."""
-    pods = [pod for job in o.jobs if job.run == o.run.id for pod in job.pods]
-    return any(pod.container(MAIN).ever_ran for pod in pods)
 
 
 def _before(o: Observed, after: Fingerprint) -> Fingerprint | None:

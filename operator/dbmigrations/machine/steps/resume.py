@@ -13,6 +13,7 @@ from dbmigrations.api.clock import seconds_between
 from dbmigrations.api.conditions import RESUMED, TRUE
 from dbmigrations.api.durations import format_seconds
 from dbmigrations.api.run import Failure, Step
+from dbmigrations.machine.attempts import command_ran
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft, step_deadline_passed
 from dbmigrations.machine.effects import DeleteJob, StartWorkload
 from dbmigrations.machine.ending import finish_failed, finish_succeeded, hold
@@ -43,6 +44,9 @@ def resume_rest(o: Observed) -> Decision:
 
 def put_back(o: Observed) -> Decision:
     """Bring everything back as it was; nothing of this run may still work on the database meanwhile."""
+    if not o.run.started and command_ran(o):
+        # A Job that the API server had not confirmed came late. As it was is not what it is now.
+        return draft(o).goto(Step.RECHECK, "the migration was started after all").wait(0.0)
     for job in o.jobs:
         # A Pod whose node is gone never ends. None that could change the database is left here.
         if job.live and not step_deadline_passed(o, o.settings.stop_timeout):
