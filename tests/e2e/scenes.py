@@ -146,5 +146,5 @@ def restore(world: World, uri: str, database: str) -> None:
     world.sql("postgres", f'CREATE DATABASE "{database}"')
     inside = ("exec", "-i", "-n", manifests.SERVERS)
     dump = world.kubectl(*inside, "deployment/s3", "--", "base64", path)
-    load = f"base64 -d | pg_restore -U postgres --exit-on-error -d '{database}'"
+    load = f"base64 -d | pg_restore -U postgres --no-owner --no-privileges --exit-on-error -d '{database}'"
     world.kubectl(*inside, "postgres-0", "-c", "postgres", "--", "sh", "-c", load, input=dump)

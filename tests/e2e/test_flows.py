@@ -58,6 +58,7 @@ def test_a_migration_succeeds_with_a_backup_that_restores_the_rows_from_before(w
     assert world.sql(scratch, rows) == before
     assert _columns(world, scratch) == columns
     assert world.sql(scratch, "SELECT version_num FROM alembic_version") == [("linear0",)]
+    world.sql("postgres", f'DROP DATABASE "{scratch}"')
 
 
 @at_once
