@@ -33,6 +33,8 @@ OTHER: dict[str, Any] = {
     "settings.retryForSeconds": 17,
     "settings.configGraceSeconds": 18,
     "settings.stopTimeoutSeconds": 19,
+    "settings.deleteTimeoutSeconds": 20,
+    "settings.workers": 21,
     "settings.httpPort": 9090,
     "crds.install": False,
     "userRoles.create": False,
@@ -57,6 +59,8 @@ SETTINGS = {
     "settings.retryForSeconds": "DBM_RETRY_FOR_SECONDS",
     "settings.configGraceSeconds": "DBM_CONFIG_GRACE_SECONDS",
     "settings.stopTimeoutSeconds": "DBM_STOP_TIMEOUT_SECONDS",
+    "settings.deleteTimeoutSeconds": "DBM_DELETE_TIMEOUT_SECONDS",
+    "settings.workers": "DBM_WORKERS",
     "settings.httpPort": "DBM_HTTP_PORT",
     "runner.image.pullPolicy": "DBM_RUNNER_PULL_POLICY",
 }

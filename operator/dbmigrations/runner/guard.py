@@ -187,8 +187,8 @@ def _connect_patiently(context: Context) -> Connection:
 def _park(context: Context, folder: Path, stop: threading.Event) -> None:
     """The life of a guard that is not the first. Never returns: raises GuardError, at SIGTERM if the migration started.
 
-    If it did not start, it never will, and there is nothing to watch. The guard then ends at once: the kubelet waits for
-    its postStart hook, which waits for the armed file, and until then would not even delete the Pod.
+    If it did not start, it never will, and there is nothing to watch. The guard then ends at once: the kubelet waits
+    for its postStart hook, which waits for the armed file, and until then would not even delete the Pod.
     """
     log = context.log
     log.step("guard", "restarted: it does not arm")
