@@ -12,7 +12,7 @@ from tests.e2e.app import condition
 from tests.e2e.at_once import at_once
 from tests.e2e.manifests import NEW_IMAGE, OLD_IMAGE
 from tests.e2e.scenes import ended_badly, ended_well, manifest
-from tests.e2e.waiting import until
+from tests.e2e.waiting import report, until
 
 if TYPE_CHECKING:
     from tests.e2e.app import App
@@ -102,7 +102,7 @@ def test_a_lock_that_is_let_go_of_in_time_costs_an_attempt_and_nothing_else(worl
     limits = {"migration": {"lockTimeout": "1s", "lockRetries": 5}, "sessions": {"ignore": ["report"]}}
     with scenes.session(world, app, "report", "SELECT 1 FROM t LIMIT 1"):
         app.apply(manifest(app, "lock1", **limits))
-        until("a second attempt", lambda: len(scenes.jobs_of(app, "Migrate")) == 2, 240)
+        until("a second attempt", lambda: len(scenes.jobs_of(app, "Migrate")) >= 2, 240, lambda: report(app))
     resource = ended_well(world, app)
     assert scenes.attempts_of(resource)["Migrate"] >= 2
     assert app.revisions() == {"lock1"}
