@@ -11,6 +11,8 @@ from dbmigrations.api.clock import from_text
 
 Json = dict[str, Any]
 
+NODE_GRACES = 6
+"""How many times the grace a Pod may wait for a node: 3 minutes with the default of 30 seconds."""
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 _CONFIG = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 _MISSING = (
@@ -95,8 +97,11 @@ class PodSeen:
         )
 
     def trouble(self, now: datetime, grace: float) -> tuple[str, str] | None:
-        """Return reason and message of what keeps it from starting, once that lasted `grace` seconds."""
-        if now - from_text(self.created) < timedelta(seconds=grace):
+        """Return reason and message of what keeps it from starting, once that lasted `grace` seconds.
+
+        A Pod that fits nowhere is given longer: an autoscaler may be starting a node for it.
+        """
+        if now - from_text(self.created) < timedelta(seconds=grace * (NODE_GRACES if self.unschedulable else 1)):
             return None
         for container in self.containers:
             if container.waiting in _IMAGE:
