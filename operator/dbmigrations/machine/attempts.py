@@ -118,7 +118,8 @@ def stuck(o: Observed, job: JobSeen, pod: PodSeen) -> Result | None:
         reason, message = found
         return Result(False, reason, f"the Pod {pod.name} cannot start: {message}", HINTS.get(reason, CREATE))
     late = o.now - from_text(pod.created) >= timedelta(seconds=o.settings.config_grace)
-    if late and job.warnings and not pod.unschedulable and not any(c.running or c.exit_code is not None for c in pod.containers):
+    moving = pod.unschedulable or any(c.running or c.exit_code is not None for c in pod.containers)
+    if late and job.warnings and not moving:
         message = job.warnings[-1]
         reason = missing_reason(message, "PodNotStarting")
         return Result(False, reason, f"the Pod {pod.name} cannot start: {message}", HINTS.get(reason, CREATE))
