@@ -29,9 +29,9 @@ pytestmark = [
 ]
 
 # Fixed names: what a test run that was killed left behind is found and removed by the next.
-NAME, OTHER = "localkube-test", "localkube-test-other"
+# Neither name is part of the other: traces are looked for by name.
+NAME, OTHER = "localkube-test", "localkube-second"
 IMAGE = "localkube-test/server:1"
-SECOND_START_SECONDS = 20
 RESTRICTED = {
     "runAsNonRoot": True,
     "allowPrivilegeEscalation": False,
@@ -69,13 +69,11 @@ class Running:
         return self.kubectl("logs", f"job/{name}", "--container=main")
 
 
-def create(name: str, kubeconfig: Path) -> float:
-    """Create a cluster as pytest-kind does; returns the seconds it took."""
-    began = time.monotonic()
+def create(name: str, kubeconfig: Path) -> None:
+    """Create a cluster as pytest-kind does. How long that takes is measured elsewhere: nothing here goes by the clock."""
     done = localkube("create", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig}", timeout=1800)
     assert done.returncode == 0, done.stderr
     print(done.stderr)
-    return time.monotonic() - began
 
 
 def delete(name: str, kubeconfig: Path) -> None:
@@ -229,20 +227,23 @@ def test_after_the_death_of_all_processes_create_gives_a_ready_node_with_its_ima
     while leftovers.processes_of(NAME):
         pass
     assert NAME not in clusters()
-    assert create(NAME, cluster.kubeconfig) < SECOND_START_SECONDS
+    create(NAME, cluster.kubeconfig)
     assert localkube("load", "docker-image", "--name", NAME, IMAGE).stderr == ""
     assert cluster.run_to_end("reborn", "echo", "hello") == "hello\n"
 
 
 def test_two_clusters_run_at_once_and_one_ends_without_the_other(cluster: Running, tmp_path: Path) -> None:
     other = Running(tmp_path / "kubeconfig")
-    assert create(OTHER, other.kubeconfig) < SECOND_START_SECONDS
-    assert {NAME, OTHER} <= set(clusters())
-    addresses = {
-        each.kubectl("get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}") for each in (cluster, other)
-    }
-    assert len(addresses) == 2
-    delete(OTHER, other.kubeconfig)
+    try:
+        create(OTHER, other.kubeconfig)
+        assert {NAME, OTHER} <= set(clusters())
+        addresses = {
+            each.kubectl("get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}")
+            for each in (cluster, other)
+        }
+        assert len(addresses) == 2
+    finally:
+        delete(OTHER, other.kubeconfig)
     assert leftovers.traces(OTHER) == {}
     assert OTHER not in other.kubeconfig.read_text()
     assert cluster.run_to_end("survivor", "echo", "hello") == "hello\n"
@@ -258,6 +259,4 @@ def test_delete_leaves_nothing_and_the_next_create_works_at_once(
     words = [f"{other.link}{end}" for other in others for end in " @"] + ([EVERYTHING] if others else [])
     assert leftovers.new_in_network(before, words) == {}
     assert NAME not in clusters()
-    took = create(NAME, cluster.kubeconfig)
-    print(f"second start: {took:.1f} s")
-    assert took < SECOND_START_SECONDS
+    create(NAME, cluster.kubeconfig)
