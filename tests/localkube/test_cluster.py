@@ -70,7 +70,7 @@ class Running:
 
 
 def create(name: str, kubeconfig: Path) -> None:
-    """Create a cluster as pytest-kind does. How long that takes is measured elsewhere: nothing here goes by the clock."""
+    """Create a cluster as pytest-kind does; how long that takes is measured elsewhere."""
     done = localkube("create", "cluster", f"--name={name}", f"--kubeconfig={kubeconfig}", timeout=1800)
     assert done.returncode == 0, done.stderr
     print(done.stderr)
