@@ -106,7 +106,7 @@ class Cluster:
             timeout=REQUEST_SECONDS,
             retries=False,
         )
-        return Answer(answer.status, json.loads(answer.data))
+        return Answer(answer.status, _json(answer.data))
 
     def get(self, path: str) -> Json | None:
         """GET an object; None where there is none. Raises CommandError for any other answer."""
@@ -137,3 +137,12 @@ class Cluster:
         path.touch(0o600)
         path.write_bytes(base64.b64decode(part[f"{name}-data"]))
         return str(path)
+
+
+def _json(data: bytes) -> Json:
+    """Read an answer. A path that no API serves (yet) is answered in plain text, or with nothing."""
+    try:
+        found: Json = json.loads(data)
+    except ValueError:
+        return {"message": data.decode(errors="replace")}
+    return found

@@ -3,6 +3,9 @@ use warnings;
 use IO::Socket::INET;
 
 my $server = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die "cannot listen: $!";
+# A probe connects and goes away: writing to it must not end the server.
+$SIG{PIPE} = 'IGNORE';
+
 while (my $client = $server->accept) {
     while (my $line = <$client>) {
         last unless $line =~ /\S/;
