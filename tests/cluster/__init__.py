@@ -22,7 +22,7 @@ deleted at the end. What a killed run left behind does no harm: a cluster that d
 the kubeconfig is asked for again, and namespaces with the label `dbmigrations.dev/test` are removed at the start. Two
 runs that want the same cluster take turns (a lock in the temporary folder); give them other names to run them at once.
 
-The definition of DatabaseMigration is cluster-wide. The fixture `applied_crd` of tests/api applies it with the marks of a Helm
-release `dbmigrations` in `dbmigrations-system`, so that a chart installed later takes it over, and stops an operator
-that an earlier run left running.
+The definition of DatabaseMigration is cluster-wide. The fixture `applied_crd` of tests/api applies it with the marks
+of a Helm release `dbmigrations` in `dbmigrations-system`, so that a chart installed later takes it over, and stops an
+operator that an earlier run left running.
 """
