@@ -109,9 +109,10 @@ class World:
 
     def bucket(self) -> list[str]:
         """Return the keys of the bucket's objects, newest versions only."""
-        # Tests that end meanwhile remove what is theirs.
-        find = ("find", "/data/objects/backups", "-ignore_readdir_race", "-type", "f", "-printf", "%P\\n")
-        return sorted(self.kubectl("exec", "-n", SERVERS, "deployment/s3", "--", *find).split())
+        # Tests that end meanwhile remove what is theirs: a folder that vanishes while it is read makes find fail.
+        once = r"found=$(find /data/objects/backups -type f -printf '%P\n' 2> /dev/null)"
+        loop = f'n=0; until {once}; do [ $((n += 1)) -lt 10 ] || exit 1; done; echo "$found"'
+        return sorted(self.kubectl("exec", "-n", SERVERS, "deployment/s3", "--", "sh", "-c", loop).split())
 
     def operator_pod(self) -> str:
         """Return the name of the operator's Pod that is not on its way out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,4 +69,7 @@ def _lines(text: str, part: str) -> list[str]:
 
 
 def _run(*command: str) -> list[str]:
+    # A program that comes with the first cluster of a machine has left nothing there before.
+    if shutil.which(command[0]) is None:
+        return []
     return sorted(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines())
