@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.runner import rehearsals
 from tests.runner.programs import Job, store_of
 from tests.servers import postgres, s3
 from tests.servers.proxy import Proxy
@@ -12,6 +13,7 @@ from tests.servers.proxy import Proxy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.runner.rehearsals import Rehearsal
     from tests.servers.postgres import Postgres
     from tests.servers.s3 import Store
 
@@ -77,3 +79,25 @@ def database(pg: Postgres) -> str:
 def job(pg: Postgres, database: str, s3_store: Store, bucket: str) -> Job:
     """Programs that see this database and this bucket."""
     return Job(pg.url(database), store_of(s3_store, bucket))
+
+
+@pytest.fixture
+def app_role(pg: Postgres, database: str) -> str:
+    """The application's role, which owns its tables and nothing else."""
+    name = f"app_{database}"
+    pg.execute(
+        f"""
+        CREATE ROLE {name} LOGIN PASSWORD '{rehearsals.PASSWORD}';
+        ALTER TABLE alembic_version OWNER TO {name}; ALTER TABLE customer OWNER TO {name};
+        ALTER TABLE nothing_in_it OWNER TO {name}; GRANT CREATE ON SCHEMA public TO {name};
+        """,
+        database,
+    )
+    return name
+
+
+@pytest.fixture
+def pod(pg: Postgres, database: str, app_role: str, job: Job) -> Iterator[Rehearsal]:
+    """A rehearsal of a migration of this database."""
+    with rehearsals.rehearsal(pg, database, app_role, job) as one:
+        yield one

@@ -1,4 +1,4 @@
-"""``python -I -m dbmigrations.runner <inspect|backup|gate|guard>``.
+"""``python -I -m dbmigrations.runner <inspect|backup|gate|guard|load|report>``.
 
 Exit code 0: done. 1: failed for a reason that the result names. 2: a bug (reason InternalError).
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbmigrations.runner import config as configuration
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from dbmigrations.runner.context import Context
 
-RESULT_VARIABLE = "DBM_RESULT_PATH"
-_RESULT_PATH = "/dev/termination-log"
 _S3_SECRETS = ("DBM_S3_SECRET_ACCESS_KEY", "DBM_S3_SESSION_TOKEN", "DBM_S3_ACCESS_KEY_ID")
 
 
@@ -34,7 +31,7 @@ def main(arguments: list[str]) -> int:
     code, message = _run(arguments, log)
     log.step("result", "done" if code == 0 else "failed", result=message.decode())
     try:
-        Path(os.environ.get(RESULT_VARIABLE, _RESULT_PATH)).write_bytes(message)
+        result.deliver(message)
     except OSError as error:
         log.step("result", f"the result could not be written: {error}")
         return 2
@@ -64,8 +61,8 @@ def _program(arguments: list[str], log: Log) -> dict[str, Any]:
         asked = " ".join(arguments) or "nothing"
         raise ConfigError("InvalidConfig", f"DBM_CONFIG is for {config.program}, but {asked} was asked for.")
     run = _find(config.program)
-    if config.program != "guard":
-        # For the guard SIGTERM is the regular end of its work.
+    if config.program not in ("guard", "report"):
+        # For those two SIGTERM is the regular end of their work.
         context.stop_on_signals(config.deadline_seconds)
     log.step(config.program, "started", run=config.run, attempt=config.attempt)
     return run(context.build(config, os.environ, log))
@@ -79,6 +76,10 @@ def _find(program: str) -> Callable[[Context], dict[str, Any]]:
         from dbmigrations.runner.backup import run
     elif program == "gate":
         from dbmigrations.runner.gate import run
+    elif program == "load":
+        from dbmigrations.runner.load import run
+    elif program == "report":
+        from dbmigrations.runner.report import run
     else:
         from dbmigrations.runner.guard import run
     return run

@@ -11,7 +11,8 @@ from dbmigrations.runner.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PROGRAMS = ("inspect", "backup", "gate", "guard")
+PROGRAMS = ("inspect", "backup", "gate", "guard", "load", "report")
+OF_REHEARSALS = ("load", "report")
 CHECKSUM_MODES = ("Auto", "FullObject", "WhenRequired")
 VERIFY_MODES = ("Stream", "ReadBack")
 
@@ -77,6 +78,24 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """The scratch server: its folder and port, and what ``load`` puts there.
+
+    ``hostaddr`` is where the real database was found ("" where the name may be looked up), ``names`` are the names by
+    which the application calls it, ``data_of`` the tables that are loaded with their rows.
+    """
+
+    folder: str
+    port: int
+    database: str
+    role: str
+    hostaddr: str = ""
+    names: tuple[str, ...] = ()
+    data_of: tuple[str, ...] = ()
+    timeout_seconds: float = 600.0
+
+
+@dataclass(frozen=True)
 class Config:
     """One program's instructions. ``end_sessions_of`` are addresses of Pods whose sessions inspect ends first."""
 
@@ -97,6 +116,7 @@ class Config:
     expect: Expectation
     lock_timeout_seconds: float
     end_sessions_of: tuple[str, ...] = ()
+    rehearsal: Rehearsal | None = None
 
 
 def parse(text: str) -> Config:
@@ -108,14 +128,16 @@ def parse(text: str) -> Config:
     if not isinstance(raw, dict):
         raise _invalid("DBM_CONFIG", "is not a JSON object")
     fields = _Fields(raw, "")
+    program = fields.choice("program", PROGRAMS)
     return Config(
-        program=fields.choice("program", PROGRAMS),
+        program=program,
         namespace=fields.required("namespace"),
         name=fields.required("name"),
         uid=fields.required("uid"),
         run=fields.required("run"),
         attempt=int(fields.number("attempt", 1)),
-        connection=_connection(fields.section("connection")),
+        # What reports on a rehearsal has none of the application's variables.
+        connection=ConnectionNames() if program == "report" else _connection(fields.section("connection")),
         version_table=fields.text("versionTable", "alembic_version"),
         target=fields.text("target", "heads"),
         deadline_seconds=fields.number("deadlineSeconds", 3600),
@@ -126,6 +148,7 @@ def parse(text: str) -> Config:
         expect=_expectation(fields.section("expect")),
         lock_timeout_seconds=fields.number("lockTimeoutSeconds", 5),
         end_sessions_of=fields.texts("endSessionsOf"),
+        rehearsal=_rehearsal(fields.section("rehearsal"), needed=program in OF_REHEARSALS),
     )
 
 
@@ -175,6 +198,23 @@ def _expectation(fields: _Fields | None) -> Expectation:
         schema_hash=fields.text("schemaHash", ""),
         database_id=database.text("id", "") if database else "",
         manifest=ExpectedManifest(manifest.required("key"), manifest.required("sha256")) if manifest else None,
+    )
+
+
+def _rehearsal(fields: _Fields | None, *, needed: bool) -> Rehearsal | None:
+    if fields is None:
+        if needed:
+            raise _invalid("rehearsal", "is missing")
+        return None
+    return Rehearsal(
+        folder=fields.text("folder", "/dbm-scratch").rstrip("/"),
+        port=int(fields.number("port", 5432)),
+        database=fields.required("database"),
+        role=fields.required("role"),
+        hostaddr=fields.text("hostaddr", ""),
+        names=fields.texts("names"),
+        data_of=fields.texts("dataOf"),
+        timeout_seconds=fields.number("timeoutSeconds", 600),
     )
 
 

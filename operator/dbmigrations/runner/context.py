@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dbmigrations.runner import connection
+from dbmigrations.runner import connection, scratch, secrets
 from dbmigrations.runner.errors import Interrupted, Stop
 
 if TYPE_CHECKING:
@@ -31,11 +31,17 @@ class Context:
 
 
 def build(config: Config, environ: Mapping[str, str], log: Log) -> Context:
-    """Resolve the application's variables; their secrets are never printed from here on. Raises ConfigError."""
+    """Resolve the application's variables; their secrets are never printed from here on. Raises ConfigError.
+
+    What reports on a rehearsal has no such variables: its database is the one on the scratch server.
+    """
+    if config.program == "report":
+        assert config.rehearsal is not None
+        return Context(config, scratch.target(config.rehearsal, config.rehearsal.database), log)
     names = config.connection
     log.redactor.add(environ.get(names.url), environ.get(names.password), environ.get("PGPASSWORD"))
     target = connection.resolve(names, environ)
-    log.redactor.add(*target.secrets)
+    log.redactor.add(*target.secrets, *secrets.values(environ, target))
     if target.ignored:
         log.step("connection", "options of the URL that only concern the driver were left out", options=target.ignored)
     return Context(config, target, log)

@@ -7,6 +7,7 @@ RunnerError
 ├── BackupError         the dump, its upload or its verification failed
 ├── GateError           the migration must not start
 ├── GuardError          the guard could not arm
+├── RehearsalError      the rehearsal could not be prepared, or did not end in time
 └── Interrupted         the Job was told to stop, or its deadline came; raised inside of a Stop
 """
 
@@ -59,6 +60,10 @@ class GateError(RunnerError):
 
 class GuardError(RunnerError):
     """The guard could not take its place."""
+
+
+class RehearsalError(RunnerError):
+    """The scratch server or what should be loaded into it failed, or the rehearsed command did not end in time."""
 
 
 class Interrupted(RunnerError):  # noqa: N818 - it is an instruction from outside, not an error of ours

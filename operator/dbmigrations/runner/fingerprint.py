@@ -53,7 +53,7 @@ def take(
     connection: Connection, target: Target, tools: Tools, *, program: str, version_table: str, timeout_seconds: float
 ) -> Fingerprint:
     """Read all of it. ``timeout_seconds`` bounds the schema dump; the queries have the session's own limit."""
-    invalid = _invalid_indexes(connection)
+    invalid = invalid_indexes(connection)
     return Fingerprint(
         revisions=read_versions(connection, version_table).revisions,
         schema=schema_hash(target, tools, program, timeout_seconds),
@@ -69,7 +69,8 @@ def _hash(rows: list[Any]) -> str:
     return hashlib.sha256(repr(rows).encode("utf-8", "surrogateescape")).hexdigest()[:_HASH_CHARACTERS]
 
 
-def _invalid_indexes(connection: Connection) -> list[str]:
+def invalid_indexes(connection: Connection) -> list[str]:
+    """Names of indexes that a failed CREATE INDEX CONCURRENTLY left behind."""
     rows = fetch_all(
         connection,
         """

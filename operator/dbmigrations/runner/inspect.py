@@ -8,7 +8,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from dbmigrations.runner import catalogue, database, fingerprint, leftovers, parts, pgtools, probe, sessions, store
+from dbmigrations.runner import (
+    catalogue,
+    database,
+    fingerprint,
+    leftovers,
+    parts,
+    pgtools,
+    probe,
+    rehearsal_facts,
+    sessions,
+    store,
+)
 from dbmigrations.runner.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -56,6 +67,7 @@ def run(context: Context) -> dict[str, Any]:
             "versionTableExists": versions.exists,
             "fingerprint": print_.facts(),
             "warnings": _warnings(context, connection, exists=versions.exists),
+            **rehearsal_facts.facts(connection, identity, config.connection, os.environ),
         }
     if config.store is not None:
         bucket = store.connect(config.store, store.QUICK)

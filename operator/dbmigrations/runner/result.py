@@ -7,6 +7,8 @@ items that are missing, so that nothing is taken for complete that is not.
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dbmigrations.runner.redact import printable_value
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from dbmigrations.runner.redact import Redactor
 
 LIMIT_BYTES = 2048
+PATH_VARIABLE = "DBM_RESULT_PATH"
+_PATH = "/dev/termination-log"
 MESSAGE_CHARACTERS = 400
 HINT_CHARACTERS = 300
 # What is cut last: a set of revisions that is not whole cannot be compared.
@@ -42,6 +46,11 @@ def failure(error: RunnerError, redactor: Redactor) -> bytes:
             "facts": printable_value(error.facts),
         }
     )
+
+
+def deliver(message: bytes) -> None:
+    """Leave a message where the kubelet takes it from when the container ends. Raises OSError."""
+    Path(os.environ.get(PATH_VARIABLE, _PATH)).write_bytes(message)
 
 
 def _shorten(text: str, characters: int) -> str:

@@ -13,7 +13,7 @@ from dbmigrations.runner.children import CHUNK_BYTES, Child
 from dbmigrations.runner.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from dbmigrations.runner.connection import Target
     from dbmigrations.runner.pgtools import Tools
@@ -47,18 +47,24 @@ def schema_hash(target: Target, tools: Tools, program: str, timeout_seconds: flo
 
 
 def hash_of(lines: Iterable[bytes]) -> str:
-    """Hash of a plain schema dump.
+    """Hash of a plain schema dump."""
+    digest = hashlib.sha256()
+    for line in what_counts(lines):
+        digest.update(line)
+    return digest.hexdigest()[:_HASH_CHARACTERS]
+
+
+def what_counts(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a plain schema dump that say something about the schema.
 
     Only the head (versions of server and client, a random ``\\restrict`` key, session settings) and the tail vary; what
     stands between is kept to the letter, comments too, since a function's body may hold lines that look like any of it.
     """
-    digest = hashlib.sha256()
     inside = False
     for line in lines:
         inside = inside or line.startswith(b"-- Name: ")
         if inside and not line.startswith((b"\\unrestrict ", b"-- PostgreSQL database dump complete")):
-            digest.update(line)
-    return digest.hexdigest()[:_HASH_CHARACTERS]
+            yield line
 
 
 def tables_locked(said: str) -> bool:
