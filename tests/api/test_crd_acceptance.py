@@ -85,6 +85,9 @@ ACCEPTED: tuple[Patch, ...] = (
     http(expectJSON={}),
     {"probe.successes": 1, "probe.interval": "1h", "probe.timeout": "1s"},
     {"probe.successes": 100, "probe.interval": "1s", "probe.timeout": "100s"},
+    *each("rehearsal", {"mode": "Skip"}, {"image": "postgis/postgis:17-3.5", "dataOf": ["country", "shop.Currency"]}),
+    *each("rehearsal.env", [], [{"name": "SECRET_KEY", "value": ""}, {"name": "DEBUG", "value": "1"}]),
+    *each("dryRun", True, False),
     *each("retryToken", "", "2026-11-22", "try again, please", "a" * 128),
     {"metadata.name": "a" * 253},
 )  # fmt: skip
@@ -110,6 +113,9 @@ def test_the_largest_manifest_stays_within_the_cost_limit_of_cel(cluster: Cluste
         "migration.labels": labels,
         "migration.nodeSelector": labels,
         "workloads": [{"kind": "Deployment", "name": f"{'a' * 250}{number}"} for number in range(32)],
+        "rehearsal.image": "a" * 500,
+        "rehearsal.env": [{"name": f"{'E' * 250}{number}", "value": "v"} for number in many],
+        "rehearsal.dataOf": [f"{'s' * 63}.{'t' * 61}{number:02}" for number in range(64)],
         "backup.s3.prefix": "a" * 512,
         "probe.http": {"service": "a" * 63, "port": 80, "path": "/" + "a" * 1023},
     }
@@ -132,6 +138,7 @@ DEFAULTS: Json = {
     },
     "workloads": [{"kind": "Deployment", "name": "shop-api"}],
     "strategy": "Downtime",
+    "rehearsal": {"mode": "Required"},
     "sessions": {"ignore": [], "timeout": "2m"},
     "resume": {"mode": "SetImage", "timeout": "10m"},
     "backup": {
@@ -142,6 +149,7 @@ DEFAULTS: Json = {
         "s3": {"bucket": "backups", "prefix": "", "checksums": "Auto"},
     },
     "probe": {"successes": 3, "interval": "1s", "timeout": "5m"},
+    "dryRun": False,
 }
 
 

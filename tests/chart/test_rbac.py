@@ -72,7 +72,6 @@ def test_nothing_grants_secrets_or_everything(default: Rendered, namespaced: Ren
                 assert "*" not in (group, resource, verb), role["metadata"]["name"]
                 assert resource not in {
                     "secrets",
-                    "configmaps",
                     "serviceaccounts/token",
                     "pods/exec",
                     "roles",

@@ -27,6 +27,12 @@ OTHER: dict[str, Any] = {
     "runner.image.tag": "1.2.3",
     "runner.image.digest": DIGEST,
     "runner.image.pullPolicy": "Never",
+    "scratch.images.15": "registry.example/postgres:15",
+    "scratch.images.16": "registry.example/postgres:16",
+    "scratch.images.17": "registry.example/postgres:17",
+    "scratch.images.18": "",
+    "scratch.pullPolicy": "Never",
+    "scratch.size": "5Gi",
     "imagePullSecrets": [{"name": "registry"}],
     "watch.namespaces": ["shop", "ledger"],
     "settings.logLevel": "debug",
@@ -34,6 +40,7 @@ OTHER: dict[str, Any] = {
     "settings.configGraceSeconds": 18,
     "settings.stopTimeoutSeconds": 19,
     "settings.deleteTimeoutSeconds": 20,
+    "settings.rehearsalSeconds": 120,
     "settings.workers": 21,
     "settings.httpPort": 9090,
     "crds.install": False,
@@ -60,9 +67,12 @@ SETTINGS = {
     "settings.configGraceSeconds": "DBM_CONFIG_GRACE_SECONDS",
     "settings.stopTimeoutSeconds": "DBM_STOP_TIMEOUT_SECONDS",
     "settings.deleteTimeoutSeconds": "DBM_DELETE_TIMEOUT_SECONDS",
+    "settings.rehearsalSeconds": "DBM_REHEARSAL_SECONDS",
     "settings.workers": "DBM_WORKERS",
     "settings.httpPort": "DBM_HTTP_PORT",
     "runner.image.pullPolicy": "DBM_RUNNER_PULL_POLICY",
+    "scratch.pullPolicy": "DBM_SCRATCH_PULL_POLICY",
+    "scratch.size": "DBM_SCRATCH_SIZE",
 }
 
 # What is set, and what Helm must say about it.
@@ -79,6 +89,11 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "a pull policy in the wrong case": ({"image.pullPolicy": "always"}, "'Always', 'IfNotPresent', 'Never'"),
     "an image without a repository": ({"image.repository": ""}, "/image/repository"),
     "a digest cut short": ({"runner.image.digest": "sha256:abc"}, "/runner/image/digest"),
+    "a scratch image for no version": (
+        {"scratch.images.latest": "postgres:17"},
+        "additional properties 'latest' not allowed",
+    ),
+    "a disk without a unit": ({"scratch.size": "big"}, "/scratch/size"),
     "a pull secret as text": ({"imagePullSecrets": ["registry"]}, "got string, want object"),
     "more than one operator": ({"replicas": 2}, "additional properties 'replicas' not allowed"),
     "somebody else's nameless service account": (

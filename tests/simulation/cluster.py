@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 
+PLAN_LOG = b"""loading
+{"dbm":"plan","file":"statements.sql","part":0,"text":"-- revision 0005\\nALTER TABLE"}
+{"dbm":"plan","file":"statements.sql","part":1,"text":" a ADD b int;\\n"}
+{"dbm":"plan","file":"schema.diff","part":0,"text":"+    b int\\n"}
+{"dbm":"plan-end","files":[]}
+"""
+
+
 class CrashError(Exception):
     """The operator's process died here: its memory is gone."""
 
@@ -77,6 +85,10 @@ class FakeCluster:
         """Replace a status."""
         name = body["metadata"]["name"]
         return await self._do("status", "DatabaseMigration", name, body, lambda: self.server.put_status(body))
+
+    async def log(self, namespace: str, pod: str, container: str) -> bytes:
+        """Read what a rehearsal's report printed."""
+        return await self._do("get", "Log", f"{namespace}/{pod}/{container}", {}, lambda: PLAN_LOG)
 
     async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
         """Delete an object of that uid in the background, as `cluster.client` does: its Pods outlive it."""

@@ -67,6 +67,27 @@ def failed(reason: str, message: str = "", *, transient: bool = False, hint: str
     }
 
 
+def rehearsed(database: Database, *, code: int = 0, **facts: Any) -> Json:
+    """What a rehearsal reports of a command that does what it should; `code` is its exit code."""
+    there = database.revisions == ("0005",)
+    return ok(
+        **{
+            "revisions": ["0005"],
+            "versionTableRead": True,
+            "connected": True,
+            "statements": 0 if there else 3,
+            "transactions": 0 if there else 1,
+            "commits": "Nothing" if there else "Once",
+            "schema": "c5",
+            "schemaChanged": not there,
+            "error": None,
+            "plan": {"lines": 3, "sha256": "ab" * 32, "truncated": False},
+            "exitCode": code,
+            **facts,
+        }
+    )
+
+
 def inspected(database: Database) -> Json:
     """What Inspect reports."""
     return ok(
@@ -79,4 +100,8 @@ def inspected(database: Database) -> Json:
         fingerprint=database.fingerprint(),
         backupMemoryBytes=2**28,
         warnings=[],
+        role="shop_app",
+        address={"host": "db", "hostaddr": "10.0.0.5", "port": 5432},
+        rehearsal={"url": "postgresql://shop_app:rehearsal@db:5432/shop"},
+        secretNames=["SECRET_KEY"],
     )

@@ -12,12 +12,15 @@ from dbmigrations.cluster.port import ApiError
 from dbmigrations.controller.metrics import Metrics
 from dbmigrations.controller.queue import FAILURE_DELAYS
 from dbmigrations.controller.reconcile import Reconciler
-from dbmigrations.manifests.runner import Runner
+from dbmigrations.manifests.runner import Runner, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from tests.simulation.world import World
+
+
+RUNNER = Runner("runner:1", scratch=Scratch({17: "postgres:17"}))
 
 
 @dataclass
@@ -41,7 +44,12 @@ class Operator:
         """Begin a pass."""
         if self.reconciler is None:
             self.reconciler = Reconciler(
-                self.cluster, Runner("runner:1"), self.world.settings, self.world.probe, Metrics(), self.world.clock.now
+                self.cluster,
+                RUNNER,
+                self.world.settings,
+                self.world.probe,
+                Metrics(),
+                self.world.clock.now,
             )
         self.due = None
         self.passes += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.simulation.database import Database, failed, inspected, ok
+from tests.simulation.database import Database, failed, inspected, ok, rehearsed
 from tests.simulation.states import terminated
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 Json = dict[str, Any]
+LOADING = {"ExtensionMissing", "VersionMoved", "ScratchFailed"}
+"""Reasons of the program that loads the copy."""
 Reports = list[Json]
 """Reports of attempts that shall not go well, in their order; afterwards all is well."""
 
@@ -66,6 +68,9 @@ class Scenario:
     """What shall not go well. `migrations` are the attempts' in order; afterwards they succeed."""
 
     inspect: Reports = field(default_factory=list)
+    rehearse: Reports = field(default_factory=list)
+    """Reports of rehearsals; one with `exitCode` among its facts has a command that ended so."""
+    compare: Reports = field(default_factory=list)
     backup: Reports = field(default_factory=list)
     gate: Reports = field(default_factory=list)
     recheck: Reports = field(default_factory=list)
@@ -77,7 +82,7 @@ class Scenario:
 
 def program_of(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
     """Return what a Pod does, by the step of its Job."""
-    return {"Inspect": inspect, "Recheck": recheck, "Backup": backup, "Migrate": migrate}[pod.step](world, kubelet, pod)
+    return PROGRAMS[pod.step](world, kubelet, pod)
 
 
 def inspect(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
@@ -85,6 +90,39 @@ def inspect(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
     yield from _single(world, kubelet, pod, "inspect", 0.5)
     world.read_began(pod)
     planned = world.scenario.inspect
+    _report(kubelet, pod, "inspect", planned.pop(0) if planned else inspected(world.database))
+
+
+def rehearse(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
+    """Load a copy, run the command on it, report; nothing of the database is touched."""
+    yield from _single(world, kubelet, pod, "scratch", 0.1)
+    pod.states["load"] = {"running": {}}
+    kubelet.show(pod)
+    yield 0.5
+    world.rehearsals.append(f"{pod.config['run']}/{pod.attempt}")
+    planned = world.scenario.rehearse
+    told = planned.pop(0) if planned else rehearsed(world.database)
+    if told.get("reason") in LOADING:
+        pod.states["load"] = terminated(1, told)
+        kubelet.end(pod, "Failed")
+        return
+    pod.states["load"] = terminated(0, ok(schema="c4"))
+    pod.states["report"] = pod.states["migrate"] = {"running": {}}
+    kubelet.show(pod, phase="Running")
+    yield 0.8
+    code = int(told.get("facts", {}).get("exitCode", 0))
+    pod.states["migrate"] = terminated(code, None)
+    kubelet.show(pod)
+    yield 0.3
+    pod.states["report"] = terminated(0 if told["ok"] else 1, told)
+    pod.states["scratch"] = terminated(143, None)
+    kubelet.end(pod, "Failed" if code else "Succeeded")
+
+
+def compare(world: World, kubelet: Kubelet, pod: Running) -> Iterator[float]:
+    """Read the database again, after the rehearsal."""
+    yield from _single(world, kubelet, pod, "inspect", 0.5)
+    planned = world.scenario.compare
     _report(kubelet, pod, "inspect", planned.pop(0) if planned else inspected(world.database))
 
 
@@ -218,3 +256,13 @@ def _single(world: World, kubelet: Kubelet, pod: Running, name: str, seconds: fl
 def _report(kubelet: Kubelet, pod: Running, name: str, report: Json) -> None:
     pod.states[name] = terminated(0 if report["ok"] else 1, report)
     kubelet.end(pod, "Succeeded" if report["ok"] else "Failed")
+
+
+PROGRAMS: dict[str, Callable[[World, Kubelet, Running], Iterator[float]]] = {
+    "Inspect": inspect,
+    "Rehearse": rehearse,
+    "Compare": compare,
+    "Recheck": recheck,
+    "Backup": backup,
+    "Migrate": migrate,
+}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.simulation import invariants
 from tests.simulation.cluster import CrashError, no_answer
-from tests.simulation.database import failed
+from tests.simulation.database import Database, failed, rehearsed
 from tests.simulation.programs import Migration, Scenario, half, upgrade
 from tests.simulation.world import World
 
@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 STUCK = "image cannot be pulled"
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     "success": Scenario,
+    "rehearsed": Scenario,
+    "failed rehearsal": lambda: Scenario(rehearse=[rehearsed(Database(), code=1)] * 9),
     "failed backup": lambda: Scenario(backup=[failed("DumpFailed")] * 9),
     "failed migration, unchanged": lambda: Scenario(migrations=[Migration(exit_code=1)]),
     "failed migration, changed": lambda: Scenario(migrations=[Migration([(0.5, half)], exit_code=1)]),
     STUCK: lambda: Scenario(migrations=[Migration(image_pull=3000.0)]),
     "pod lost": lambda: Scenario(migrations=[Migration(lost=True)]),
 }
+
+
+def make(name: str) -> World:
+    """A world with this scenario; two of them have a rehearsal, the others begin with the outage."""
+    changes = {"rehearsal": {"mode": "Required"}} if "rehears" in name else {}
+    return World(SCENARIOS[name](), changes)
 
 
 def crash(_cluster: FakeCluster) -> None:
@@ -72,13 +80,13 @@ def disturb(world: World, how: Callable[[FakeCluster], None], which: Callable[[i
 
 @pytest.mark.parametrize(("name", "how"), [*((name, crash) for name in SCENARIOS if name != STUCK), ("success", lose)])
 def test_a_run_ends_the_same_after_trouble_with_any_of_its_writes(name: str, how: Callable[..., None]) -> None:
-    calm = World(SCENARIOS[name]())
+    calm = make(name)
     writes = disturb(calm, how, lambda _number: False)
     calm.run()
     invariants.check(calm)
     assert writes[0] > 10
     for at in range(1, writes[0] + 1):
-        world = World(SCENARIOS[name]())
+        world = make(name)
         disturb(world, how, lambda number, at=at: number == at)
         world.run()
         assert ended(world) == ended(calm), f"trouble with write {at}: {world.explain()}"
@@ -88,9 +96,9 @@ def test_a_run_ends_the_same_after_trouble_with_any_of_its_writes(name: str, how
 @pytest.mark.parametrize("how", [crash, lose])
 @pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "pod lost"])
 def test_a_run_ends_the_same_when_every_write_has_trouble(name: str, how: Callable[..., None]) -> None:
-    calm = World(SCENARIOS[name]())
+    calm = make(name)
     calm.run()
-    world = World(SCENARIOS[name]())
+    world = make(name)
     disturb(world, how, lambda _number: True)
     world.run()
     assert ended(world) == ended(calm), world.explain()

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.simulation import invariants
-from tests.simulation.database import failed
+from tests.simulation.database import Database, failed, inspected, rehearsed
 from tests.simulation.programs import Migration, Scenario, back_fill, half, upgrade
 from tests.simulation.world import World
 
 if TYPE_CHECKING:
     from tests.unit.making import Json
 
+REHEARSED: Json = {"rehearsal": {"mode": "Required"}}
+HEADS: Json = {**REHEARSED, "migration": {"target": "heads"}}
+THERE = Database(("0005",), 5)
 LOCK = {"seconds": 6.0, "pid": 77, "application": "report", "address": "10.0.0.9"}
 
 
@@ -36,6 +39,35 @@ WAYS = {
     "without a probe": lambda: Way(Scenario(), "Migrated", "new", 1, {"probe": None}),
     "already there": lambda: Way(Scenario(), "AlreadyAtTarget", "old", 0, {"migration": {"target": "0004"}}),
     "heads": lambda: Way(Scenario(), "Migrated", "new", 1, {"migration": {"target": "heads"}}),
+    "rehearsed": lambda: Way(Scenario(), "Migrated", "new", 1, REHEARSED),
+    "rehearsed, and heads are there": lambda: Way(
+        Scenario(rehearse=[rehearsed(THERE, revisions=["0004"])]), "AlreadyAtTarget", "old", 0, HEADS
+    ),
+    "rehearsed with a copy that was lost twice": lambda: Way(
+        Scenario(rehearse=[failed("VersionMoved", transient=True)] * 2), "Migrated", "new", 1, REHEARSED
+    ),
+    "no such extension on the copy": lambda: Way(
+        Scenario(rehearse=[failed("ExtensionMissing")]), "ExtensionMissing", "old", 0, REHEARSED
+    ),
+    "the rehearsal fails": lambda: Way(
+        Scenario(rehearse=[rehearsed(THERE, code=1)]), "RehearsalFailed", "old", 0, REHEARSED
+    ),
+    "the rehearsal migrates something else": lambda: Way(
+        Scenario(rehearse=[rehearsed(THERE, versionTableRead=False, connected=False)]),
+        "NotThisDatabase",
+        "old",
+        0,
+        REHEARSED,
+    ),
+    "the rehearsal takes too long": lambda: Way(
+        Scenario(rehearse=[failed("RehearsalTimeout")]), "RehearsalTimeout", "old", 0, REHEARSED
+    ),
+    "the rehearsal reaches the real database": lambda: Way(
+        Scenario(compare=[inspected(Database(("0005",), 5))]), "RealDatabaseTouched", "old", 0, REHEARSED
+    ),
+    "the real migration ends somewhere else": lambda: Way(
+        Scenario(rehearse=[rehearsed(THERE, revisions=["0005", "x"])]), "MigrationFailedHalfway", "stopped", 1, HEADS
+    ),
     "wrong password": lambda: Way(Scenario(inspect=[failed("AuthenticationFailed")]), "AuthenticationFailed", "old", 0),
     "database away for a while": lambda: Way(
         Scenario(inspect=[failed("DatabaseUnreachable", transient=True)] * 3), "Migrated", "new", 1
@@ -159,3 +191,34 @@ def test_a_run_ends_as_it_should(name: str) -> None:
     if not stopped:
         assert world.images() == (world.new if way.application == "new" else world.old)
     invariants.check(world)
+
+
+def test_a_dry_run_keeps_the_plan_and_touches_nothing_until_it_is_turned_off() -> None:
+    world = World(changes={**REHEARSED, "dryRun": True})
+    world.run()
+    invariants.check(world)
+    assert (world.status["phase"], world.condition("Ready")["reason"]) == ("Planned", "DryRun")
+    assert (world.condition("Suspended")["status"], world.condition("Reconciling")["status"]) == ("True", "False")
+    assert (world.commands, world.images(), world.bucket.dumps) == ([], world.old, {})
+    world.apply(REHEARSED)
+    world.run()
+    invariants.check(world)
+    assert world.condition("Ready")["reason"] == "Migrated"
+    assert world.condition("Suspended")["status"] == "False"
+    assert len(world.rehearsals) == 2
+
+
+def test_the_plan_of_the_last_run_is_kept_and_those_before_it_go() -> None:
+    world = World(Scenario(rehearse=[rehearsed(THERE, code=1)]), REHEARSED)
+    world.run()
+    (first,) = world.server.of_kind("ConfigMap")
+    assert first["data"] == {
+        "statements.sql": "-- revision 0005\nALTER TABLE a ADD b int;\n",
+        "schema.diff": "+    b int\n",
+    }
+    assert world.status["run"]["plan"]["configMaps"] == [first["metadata"]["name"]]
+    world.apply({**REHEARSED, "retryToken": "again"})
+    world.run()
+    (second,) = world.server.of_kind("ConfigMap")
+    assert second["metadata"]["name"] != first["metadata"]["name"]
+    assert second["metadata"]["ownerReferences"][0]["name"] == "to-1-5"

@@ -49,10 +49,11 @@ class World:
     scenario: Scenario = field(default_factory=Scenario)
     changes: Json = field(default_factory=dict)
     apps: tuple[Json, ...] = field(default_factory=lambda: (workload(),))
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: Settings(scratch_majors=(17,)))
     new_is_healthy: bool = True
     violations: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    rehearsals: list[str] = field(default_factory=list)
     probes: int = 0
 
     def __post_init__(self) -> None:

@@ -63,6 +63,8 @@ MINIMAL: Json = {
         "connectionEnv": {"url": "DATABASE_URL"},
     },
     "workloads": [{"kind": "Deployment", "name": "shop-api"}],
+    # Said where it is what a test is about: the other steps are the same with and without.
+    "rehearsal": {"mode": "Skip"},
     "backup": {"s3": {"bucket": "backups", "credentialsFrom": {"secretRef": {"name": "s3"}}}},
     "probe": {
         "http": {

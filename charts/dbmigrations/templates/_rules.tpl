@@ -1,6 +1,6 @@
 {{/*
 What the operator may do, in one place for both flavours: a ClusterRole, or a Role in each watched namespace.
-There is nothing on secrets or configmaps: they reach the Jobs by reference, and only the kubelet reads them.
+There is nothing on secrets: they reach the Jobs by reference, and only the kubelet reads them.
 */}}
 {{- define "dbmigrations.operatorRules" -}}
 # The resource: read it, and hold a finalizer while something must be undone.
@@ -19,6 +19,13 @@ There is nothing on secrets or configmaps: they reach the Jobs by reference, and
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, create, delete]
+# The plan: what the rehearsal's report printed, kept in ConfigMaps of the resource.
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, create, delete]
 # The application: stop it, set its image, bring it back.
 - apiGroups: [apps]
   resources: [deployments, statefulsets]

@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
-READY, RECONCILING, STALLED = "Ready", "Reconciling", "Stalled"
-INSPECTED, QUIESCED, BACKUP_VERIFIED = "Inspected", "Quiesced", "BackupVerified"
+READY, RECONCILING, STALLED, SUSPENDED = "Ready", "Reconciling", "Stalled", "Suspended"
+INSPECTED, REHEARSED, QUIESCED, BACKUP_VERIFIED = "Inspected", "Rehearsed", "Quiesced", "BackupVerified"
 MIGRATED, SCHEMA_CLEAN, RESUMED, PROBED = "Migrated", "SchemaClean", "Resumed", "Probed"
 
-FACTS = (INSPECTED, QUIESCED, BACKUP_VERIFIED, MIGRATED, SCHEMA_CLEAN, RESUMED, PROBED)
+FACTS = (INSPECTED, REHEARSED, QUIESCED, BACKUP_VERIFIED, MIGRATED, SCHEMA_CLEAN, RESUMED, PROBED)
 """Facts of the current run, in the order in which they become known."""
 
-SUMMARY = (READY, RECONCILING, STALLED)
+SUMMARY = (READY, RECONCILING, STALLED, SUSPENDED)
 
 
 @dataclass(frozen=True)

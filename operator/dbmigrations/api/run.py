@@ -17,6 +17,8 @@ class Step(enum.StrEnum):
     """Where a run is. The order is that of a run that succeeds; Recheck and PutBack are detours."""
 
     INSPECT = "Inspect"
+    REHEARSE = "Rehearse"
+    COMPARE = "Compare"
     CHECK = "Check"
     QUIESCE = "Quiesce"
     BACKUP = "Backup"
@@ -61,7 +63,11 @@ class Original:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What Inspect saw: server, size, identity, warnings for people."""
+    """What Inspect saw: server, size, identity, warnings for people; and, without a secret, how it was reached.
+
+    `host` is the name that the application uses, `address` the one that was connected to; `url` is the URL for the
+    rehearsal's command, `secret_names` are variables that came from whole Secrets.
+    """
 
     server_version: str = ""
     size_bytes: int = 0
@@ -69,6 +75,32 @@ class Inspection:
     identity: str = ""
     backup_memory_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    server_major: int = 0
+    role: str = ""
+    host: str = ""
+    address: str = ""
+    port: int = 0
+    url: str = ""
+    secret_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the rehearsal saw happen: `revisions` are the version rows that the real run must reach.
+
+    `commits` is Nothing, Once, PerRevision, Autocommit or Several; `schema` is the hash of the schema after a round
+    trip; `config_maps` hold the statements and the schema's difference.
+    """
+
+    hash: str
+    revisions: tuple[str, ...] = ()
+    statements: int = 0
+    transactions: int = 0
+    commits: str = ""
+    schema: str = ""
+    schema_changed: bool = False
+    pod: str = ""
+    config_maps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +161,7 @@ class Run:
     old_image: str = ""
     inspection: Inspection | None = None
     planned: Fingerprint | None = None
+    plan: Plan | None = None
     before: Fingerprint | None = None
     after: Fingerprint | None = None
     started: bool = False

@@ -16,7 +16,7 @@ from dbmigrations.api.durations import parse_duration
 
 Json = dict[str, Any]
 
-CONTROL_FIELDS = frozenset({"retryToken"})
+CONTROL_FIELDS = frozenset({"retryToken", "dryRun"})
 """Fields that act on runs without being part of what a run is: not in the hash."""
 
 _SYMBOLIC = re.compile(r"^(.+@)?heads?$")
@@ -59,6 +59,8 @@ class Spec:
     lock_timeout: int
     statement_timeout: int
     lock_retries: int
+    rehearse: bool
+    rehearsal: Json
     workloads: tuple[WorkloadRef, ...]
     online: bool
     sessions_ignore: tuple[str, ...]
@@ -74,6 +76,7 @@ class Spec:
     probe_interval: int
     probe_timeout: int
     retry_token: str
+    dry_run: bool
 
     @property
     def hash(self) -> str:
@@ -109,6 +112,8 @@ def parse_spec(raw: Json) -> Spec:
         lock_timeout=parse_duration(migration["lockTimeout"]),
         statement_timeout=parse_duration(migration["statementTimeout"]),
         lock_retries=migration["lockRetries"],
+        rehearse=raw["rehearsal"]["mode"] == "Required",
+        rehearsal=raw["rehearsal"],
         workloads=tuple(WorkloadRef(w["kind"], w["name"]) for w in raw["workloads"]),
         online=raw["strategy"] == "Online",
         sessions_ignore=tuple(raw["sessions"]["ignore"]),
@@ -124,6 +129,7 @@ def parse_spec(raw: Json) -> Spec:
         probe_interval=parse_duration(probe["interval"]),
         probe_timeout=parse_duration(probe["timeout"]),
         retry_token=raw.get("retryToken", ""),
+        dry_run=raw["dryRun"],
     )
 
 

@@ -17,11 +17,14 @@ from dbmigrations.machine.effects import (
     DryRun,
     Effect,
     ExplainWorkload,
+    KeepPlan,
     RemoveFinalizer,
     StartWorkload,
     StopWorkload,
 )
 from dbmigrations.manifests.jobs import KEEP_SECONDS, Builder, owner_reference, pod_of
+from dbmigrations.manifests.plan import config_maps, plan_labels, read_plan
+from dbmigrations.manifests.rehearse import REPORT
 from dbmigrations.manifests.source import PodSource
 from dbmigrations.manifests.workloads import explain_patch, new_images, start_patch, stop_patch
 
@@ -79,6 +82,23 @@ class Actor:
         space = self.o.resource.namespace
         await self.cluster.create("Job", space, job, dry_run=True)
         await self.cluster.create("Pod", space, pod_of(job), dry_run=True)
+
+    @_do.register
+    async def _(self, effect: KeepPlan) -> None:
+        resource, run = self.o.resource, self.o.run
+        files = read_plan(await self.cluster.log(resource.namespace, effect.pod, REPORT))
+        wanted = config_maps(resource, run, files)
+        for old in await self.cluster.list("ConfigMap", resource.namespace, labels=plan_labels(resource)):
+            if old["metadata"]["name"] not in {item["metadata"]["name"] for item in wanted}:
+                meta = old["metadata"]
+                await self.cluster.delete("ConfigMap", resource.namespace, meta["name"], uid=meta["uid"])
+        # The first one names the others and comes last: where it is, the plan is whole.
+        for body in reversed(wanted):
+            try:
+                await self.cluster.create("ConfigMap", resource.namespace, body)
+            except ApiError as error:
+                if error.reason != "AlreadyExists":
+                    raise
 
     @_do.register
     async def _(self, effect: CreateJob) -> None:

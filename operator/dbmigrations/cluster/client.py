@@ -30,6 +30,7 @@ _PATHS = {
     "StatefulSet": ("/apis/apps/v1", "statefulsets"),
     "Service": ("/api/v1", "services"),
     "Event": ("/api/v1", "events"),
+    "ConfigMap": ("/api/v1", "configmaps"),
 }
 _MERGE = "application/merge-patch+json"
 _STRATEGIC = "application/strategic-merge-patch+json"
@@ -90,6 +91,10 @@ class KubernetesCluster:
             if error.status not in {404, 409}:
                 raise
 
+    async def log(self, namespace: str, pod: str, container: str) -> bytes:
+        """Read what a container has printed."""
+        return await self._ask("GET", f"{_path('Pod', namespace, pod)}/log", [("container", container)])
+
     async def _call(
         self,
         method: str,
@@ -98,12 +103,22 @@ class KubernetesCluster:
         body: Json | None = None,
         form: str = "application/json",
     ) -> Json:
+        return _object(await self._ask(method, path, query, body, form))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Json | None = None,
+        form: str = "application/json",
+    ) -> bytes:
         try:
             request = await self._api.param_serialize(
                 method,
                 path,
                 query_params=query or [],
-                header_params={"Accept": "application/json", "Content-Type": form},
+                header_params={"Accept": "application/json, */*", "Content-Type": form},
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -115,7 +130,7 @@ class KubernetesCluster:
             raise ApiError(0, "NoAnswer", f"{type(error).__name__}: {error}") from error
         if answer.status >= 400:
             raise _refusal(answer.status, answer.reason or "", text)
-        return _object(text)
+        return text
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from dbmigrations.api.clock import from_text
 from dbmigrations.api.names import FINALIZER, LABEL_UID
+from dbmigrations.api.run import Step
 from dbmigrations.api.spec import parse_spec
 from dbmigrations.api.status import parse_status
 from dbmigrations.machine.observed import JobSeen, Observed, ProbeSeen, Problem, Settings, WorkloadSeen
 from dbmigrations.machine.pods import PodSeen, parse_pod
 from dbmigrations.machine.starting import EDITABLE
+from dbmigrations.manifests.plan import names_of, plan_name
 from dbmigrations.manifests.resource import Resource
 
 if TYPE_CHECKING:
@@ -59,7 +61,18 @@ async def observe(cluster: Cluster, raw: Json, memory: Memory, now: datetime, se
         probe=memory.probe if memory.probe_of == probe_mark(status) else ProbeSeen(),
     )
     seen = replace(seen, jobs=await _jobs(cluster, seen))
-    return seen if _at_rest(seen) else await _with_application(cluster, seen)
+    if _at_rest(seen):
+        return seen
+    return await _with_plan(cluster, await _with_application(cluster, seen))
+
+
+async def _with_plan(cluster: Cluster, seen: Observed) -> Observed:
+    """Look whether the plan was kept, in the one step that asks."""
+    run = seen.status.run
+    if run is None or run.step is not Step.COMPARE or run.plan is None or run.plan.config_maps:
+        return seen
+    first = await cluster.get("ConfigMap", seen.resource.namespace, plan_name(seen.resource, run))
+    return replace(seen, plan_kept=names_of(first) if first else None)
 
 
 def probe_mark(status: Status) -> str:

@@ -1,6 +1,6 @@
 """The port: the few calls that the operator makes. Objects are plain JSON; a fake cluster implements the same.
 
-`kind` is one of DatabaseMigration, Job, Pod, Deployment, StatefulSet, Service, Event.
+`kind` is one of DatabaseMigration, Job, Pod, Deployment, StatefulSet, Service, Event, ConfigMap.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class Cluster(Protocol):
 
     async def put_status(self, body: Json) -> Json:
         """Replace a DatabaseMigration's status; 409 if the resourceVersion in the body is not the newest."""
+
+    async def log(self, namespace: str, pod: str, container: str) -> bytes:
+        """Read what a container has printed."""
 
     async def delete(self, kind: str, namespace: str, name: str, *, uid: str) -> None:
         """Delete an object of that uid with its dependents in the background; one that is gone is no error."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmigrations.machine.observed import Settings
-from dbmigrations.manifests.runner import Runner
+from dbmigrations.manifests.runner import Runner, Scratch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,18 +43,38 @@ def read_settings(env: Mapping[str, str] | None = None) -> OperatorSettings:
     workers = int(_number(env, "DBM_WORKERS", 8))
     if workers < 1:
         raise SettingsError("DBM_WORKERS is 0: somebody must do the work, say 1 or more")
+    scratch = _scratch(env)
     return OperatorSettings(
-        runner=Runner(image, env.get("DBM_RUNNER_PULL_POLICY", "IfNotPresent")),
+        runner=Runner(image, env.get("DBM_RUNNER_PULL_POLICY", "IfNotPresent"), scratch),
         namespaces=tuple(name.strip() for name in env.get("DBM_WATCH_NAMESPACES", "").split(",") if name.strip()),
         machine=Settings(
             retry_for=_number(env, "DBM_RETRY_FOR_SECONDS", 300),
             config_grace=_number(env, "DBM_CONFIG_GRACE_SECONDS", 30),
             stop_timeout=_number(env, "DBM_STOP_TIMEOUT_SECONDS", 60),
             delete_timeout=_number(env, "DBM_DELETE_TIMEOUT_SECONDS", 60),
+            scratch_majors=tuple(sorted(scratch.images)),
         ),
         log_level=level,
         http_port=int(_number(env, "DBM_HTTP_PORT", 8080)),
         workers=workers,
+    )
+
+
+def _scratch(env: Mapping[str, str]) -> Scratch:
+    text = env.get("DBM_SCRATCH_IMAGES") or "{}"
+    try:
+        images = {int(major): str(image) for major, image in json.loads(text).items() if image}
+    except (ValueError, AttributeError):
+        shape = '{"17": "postgres:17"}'
+        raise SettingsError(f"DBM_SCRATCH_IMAGES is {text!r}: write images by major version, as {shape}") from None
+    seconds = _number(env, "DBM_REHEARSAL_SECONDS", 600)
+    if seconds < 1:
+        raise SettingsError("DBM_REHEARSAL_SECONDS is 0: a rehearsal needs time, say 1 or more")
+    return Scratch(
+        images=images,
+        pull_policy=env.get("DBM_SCRATCH_PULL_POLICY", "IfNotPresent"),
+        seconds=seconds,
+        size=env.get("DBM_SCRATCH_SIZE") or "1Gi",
     )
 
 

@@ -12,7 +12,7 @@ from dbmigrations.machine.decision import Decision, draft, later
 from dbmigrations.machine.effects import CreateJob
 from dbmigrations.machine.pods import missing_reason
 from dbmigrations.machine.results import Result, parse_result
-from dbmigrations.manifests.migrate import MAIN
+from dbmigrations.manifests.command import MAIN
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,11 +12,13 @@ from dbmigrations.machine.effects import CleanUp, DeleteJob, RemoveFinalizer
 from dbmigrations.machine.starting import follow_generation, restart_on_new_template, start_run
 from dbmigrations.machine.steps.backup import backup
 from dbmigrations.machine.steps.check import check
+from dbmigrations.machine.steps.compare import compare_real
 from dbmigrations.machine.steps.inspect import inspect
 from dbmigrations.machine.steps.migrate import migrate
 from dbmigrations.machine.steps.probe import probe
 from dbmigrations.machine.steps.quiesce import quiesce
 from dbmigrations.machine.steps.recheck import recheck
+from dbmigrations.machine.steps.rehearse import rehearse
 from dbmigrations.machine.steps.resume import put_back, resume, resume_rest
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ LONGEST_END = 120.0
 
 STEPS: dict[Step, Callable[[Observed], Decision]] = {
     Step.INSPECT: inspect,
+    Step.REHEARSE: rehearse,
+    Step.COMPARE: compare_real,
     Step.CHECK: check,
     Step.QUIESCE: quiesce,
     Step.BACKUP: backup,

@@ -20,6 +20,8 @@ LOOK_AGAIN = 15.0
 
 PHASES = {
     "Inspect": ("Inspecting", "reads the database's version, size and privileges, and tries the bucket"),
+    "Rehearse": ("Rehearsing", "carries the migration out on a scratch copy of the schema"),
+    "Compare": ("Comparing", "reads the database again: the rehearsal must not have touched it"),
     "Check": ("Checking", "asks the API server whether it would take every later Pod"),
     "Quiesce": ("Stopping", "waits until no Pod of the application is left"),
     "Backup": ("BackingUp", "dumps the database to the bucket and verifies the dump"),

@@ -26,6 +26,13 @@ class DryRun:
 
 
 @dataclass(frozen=True)
+class KeepPlan:
+    """Keep what the rehearsal's report printed in ConfigMaps of the resource; those of earlier runs go."""
+
+    pod: str
+
+
+@dataclass(frozen=True)
 class CreateJob:
     """Create the Job of a step; its attempt is in the status already."""
 
@@ -79,6 +86,7 @@ Effect = (
     AddFinalizer
     | RemoveFinalizer
     | DryRun
+    | KeepPlan
     | CreateJob
     | DeleteJob
     | StopWorkload

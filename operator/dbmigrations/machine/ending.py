@@ -15,8 +15,10 @@ from dbmigrations.api.conditions import (
     QUIESCED,
     READY,
     RECONCILING,
+    REHEARSED,
     RESUMED,
     STALLED,
+    SUSPENDED,
     TRUE,
 )
 from dbmigrations.api.run import Failure, Run, Step
@@ -32,6 +34,8 @@ Json = dict[str, Any]
 
 FACT_OF = {
     Step.INSPECT: INSPECTED,
+    Step.REHEARSE: REHEARSED,
+    Step.COMPARE: REHEARSED,
     Step.QUIESCE: QUIESCED,
     Step.BACKUP: BACKUP_VERIFIED,
     Step.MIGRATE: MIGRATED,
@@ -68,7 +72,7 @@ def finish_failed(begun: Draft) -> Decision:
     parts = [failure.message, application(begun.o, run), failure.hint]
     message = " ".join(_sentence(part) for part in parts if part)
     begun = begun.set(READY, FALSE, failure.reason, message).set(RECONCILING, FALSE, failure.reason, "the run ended")
-    begun = begun.set(STALLED, TRUE, failure.reason, message)
+    begun = begun.set(STALLED, TRUE, failure.reason, message).set(SUSPENDED, FALSE, failure.reason, "the run ended")
     return _recorded(replace(begun, status=replace(begun.status, phase="Stalled")), failure.reason).wait(0.0)
 
 
@@ -76,7 +80,7 @@ def finish_succeeded(begun: Draft, reason: str, message: str) -> Decision:
     """End the run as Succeeded: Ready, nothing more to do."""
     begun = _close(begun, "Succeeded")
     begun = begun.set(READY, TRUE, reason, message).set(RECONCILING, FALSE, reason, "the run ended")
-    begun = begun.set(STALLED, FALSE, reason, "the run succeeded")
+    begun = begun.set(STALLED, FALSE, reason, "the run succeeded").set(SUSPENDED, FALSE, reason, "the run ended")
     run = _run(begun)
     success = {
         "run": run.id,
@@ -87,6 +91,14 @@ def finish_succeeded(begun: Draft, reason: str, message: str) -> Decision:
     }
     begun = replace(begun, status=replace(begun.status, phase="Ready", last_success=success))
     return _recorded(begun, reason).wait(0.0)
+
+
+def finish_planned(begun: Draft, message: str) -> Decision:
+    """End a dry run: the plan is there, nothing was touched, and nothing happens until somebody turns dryRun off."""
+    begun = _close(begun, "Planned")
+    begun = begun.set(READY, FALSE, "DryRun", message).set(RECONCILING, FALSE, "DryRun", "the dry run ended")
+    begun = begun.set(STALLED, FALSE, "DryRun", "the dry run succeeded").set(SUSPENDED, TRUE, "DryRun", message)
+    return _recorded(replace(begun, status=replace(begun.status, phase="Planned")), "DryRun").wait(0.0)
 
 
 def application(o: Observed, run: Run) -> str:

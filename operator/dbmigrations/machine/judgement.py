@@ -35,8 +35,8 @@ def judge(o: Observed, ended: Ended) -> Decision:
     begun = draft(o).run(after=ended.after, to=for_people(ended.after.revisions), exit_code=ended.exit_code)
     begun = _indexes(begun, ended)
     verdict, what = compare(ended.before, ended.after)
-    reached = at_target(o.spec, ended.after.revisions)
-    if ended.exit_code == 0 and (reached or not o.spec.named_target):
+    reached = _reached(o, ended.after.revisions)
+    if ended.exit_code == 0 and (reached or (o.run.plan is None and not o.spec.named_target)):
         return _migrated(o, begun, ended, verdict)
     if ended.exit_code is None and reached:
         return _migrated(o, begun, ended, verdict)
@@ -45,9 +45,16 @@ def judge(o: Observed, ended: Ended) -> Decision:
     return _changed(o, begun, ended, verdict, what)
 
 
+def _reached(o: Observed, revisions: tuple[str, ...]) -> bool:
+    """Tell whether the version is the rehearsed one or, where nothing was rehearsed, the one that the target names."""
+    if o.run.plan is None:
+        return at_target(o.spec, revisions)
+    return set(revisions) == set(o.run.plan.revisions)
+
+
 def _migrated(o: Observed, begun: Draft, ended: Ended, verdict: Verdict) -> Decision:
     reached = in_full(ended.after.revisions)
-    words = f"the version table says {reached}"
+    words = f"the version table says {reached}" + (", as rehearsed" if o.run.plan else "")
     if ended.exit_code is None:
         words += "; the Pod was lost before its exit code was seen"
         begun = begun.run(failure=None)

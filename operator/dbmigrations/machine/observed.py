@@ -23,12 +23,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """What whoever runs the operator may set. All in seconds."""
+    """What whoever runs the operator may set, in seconds; `scratch_majors` are those that can be rehearsed for."""
 
     retry_for: float = 300.0
     config_grace: float = 30.0
     stop_timeout: float = 60.0
     delete_timeout: float = 60.0
+    scratch_majors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Observed:
 
     `live` is the specification as it stands now, `spec` the one that the run goes by (pinned once the application is
     about to be stopped). `jobs` are those of every run of the resource. `dry_run_of` names the run whose later Jobs
-    the API server accepted in a dry run.
+    the API server accepted in a dry run; `plan_kept` are the ConfigMaps of this run's plan, None while there are none.
     """
 
     now: datetime
@@ -182,6 +183,7 @@ class Observed:
     jobs: tuple[JobSeen, ...] = ()
     problem: Problem | None = None
     dry_run_of: str = ""
+    plan_kept: tuple[str, ...] | None = None
     probe: ProbeSeen = field(default_factory=ProbeSeen)
 
     @property

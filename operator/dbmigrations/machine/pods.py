@@ -77,6 +77,7 @@ class PodSeen:
     created: str
     terminating: bool = False
     reason: str = ""
+    message: str = ""
     address: str = ""
     unschedulable: str = ""
     containers: tuple[ContainerSeen, ...] = ()
@@ -125,6 +126,7 @@ def parse_pod(raw: Json) -> PodSeen:
         created=meta["creationTimestamp"],
         terminating="deletionTimestamp" in meta,
         reason=status.get("reason", ""),
+        message=status.get("message", ""),
         address=status.get("podIP", ""),
         unschedulable=scheduled[0].get("message", "") if scheduled else "",
         containers=seen,

@@ -54,6 +54,7 @@ def fingerprint_of(result: Result | None) -> Fingerprint | None:
 def inspection_of(result: Result) -> Inspection:
     """Return what Inspect saw beside the fingerprint."""
     facts = result.facts
+    address, rehearsal = facts.get("address", {}), facts.get("rehearsal", {})
     return Inspection(
         server_version=str(facts.get("serverVersion", "")),
         size_bytes=int(facts.get("sizeBytes", 0)),
@@ -61,6 +62,13 @@ def inspection_of(result: Result) -> Inspection:
         identity=str(facts.get("identity", {}).get("id", "")),
         backup_memory_bytes=int(facts.get("backupMemoryBytes", 0)),
         warnings=tuple(str(item) for item in facts.get("warnings", ())),
+        server_major=int(facts.get("serverMajor", 0)),
+        role=str(facts.get("role", "")),
+        host=str(address.get("host", "")),
+        address=str(address.get("hostaddr", "")),
+        port=int(address.get("port", 0)),
+        url=str(rehearsal.get("url", "")),
+        secret_names=tuple(str(item) for item in facts.get("secretNames", ())),
     )
 
 

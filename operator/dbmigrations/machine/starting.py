@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.clock import to_micro, to_text
-from dbmigrations.api.conditions import FACTS, FALSE, READY, RECONCILING, STALLED, TRUE, UNKNOWN, Condition
+from dbmigrations.api.conditions import FACTS, FALSE, READY, RECONCILING, STALLED, SUSPENDED, TRUE, UNKNOWN, Condition
 from dbmigrations.api.run import Run, Step
 from dbmigrations.machine.decision import PHASES, Decision, draft
 from dbmigrations.manifests.source import PodSource
@@ -15,18 +15,22 @@ from dbmigrations.manifests.source import PodSource
 if TYPE_CHECKING:
     from dbmigrations.machine.observed import Observed
 
-EDITABLE = {Step.INSPECT, Step.CHECK}
+EDITABLE = {Step.INSPECT, Step.REHEARSE, Step.COMPARE, Step.CHECK}
 """Steps in which an edit of the manifest starts the run over; later ones finish first."""
 
 
 def start_run(o: Observed) -> Decision | None:
-    """Start a run where there is none for this specification and this retryToken, or edit the one not yet decided."""
+    """Start a run where there is none for this specification and this retryToken, or edit the one not yet decided.
+
+    A dry run that succeeded is followed by a real one once dryRun is turned off.
+    """
     run = o.status.run
     if run is None:
         return _start(o)
     if o.deleting_since:
         return None
-    if run.spec_hash == o.live.hash and run.retry_token == o.live.retry_token:
+    planned = run.outcome == "Planned" and not o.live.dry_run
+    if run.spec_hash == o.live.hash and run.retry_token == o.live.retry_token and not planned:
         return None
     return _start(o) if not run.active or run.step in EDITABLE else None
 
@@ -89,6 +93,7 @@ def _start(o: Observed) -> Decision:
             Condition(READY, FALSE, phase, words),
             Condition(RECONCILING, TRUE, phase, words),
             Condition(STALLED, FALSE, phase, "a run is under way"),
+            Condition(SUSPENDED, FALSE, phase, "a run is under way"),
             *(Condition(fact, UNKNOWN, "NotObserved", "not yet observed in this run") for fact in FACTS),
         ],
         now,

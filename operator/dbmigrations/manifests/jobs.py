@@ -11,7 +11,8 @@ from dbmigrations.manifests.config import runner_config
 from dbmigrations.manifests.migrate import migrate_pod
 from dbmigrations.manifests.names import job_name, labels
 from dbmigrations.manifests.pods import pod_fields
-from dbmigrations.manifests.runner import runner_container, runner_volumes
+from dbmigrations.manifests.rehearse import pod_annotations, rehearsal_config, rehearse_pod
+from dbmigrations.manifests.runner import named_secrets, runner_container, runner_volumes
 
 if TYPE_CHECKING:
     from dbmigrations.api.run import Run
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from dbmigrations.manifests.runner import Runner
     from dbmigrations.manifests.source import PodSource
 
+HARMLESS = {Step.INSPECT, Step.REHEARSE, Step.COMPARE}
+"""Steps whose Jobs change nothing that anybody would miss."""
 INSPECT_SECONDS = 180
 """Longest life of an Inspect Pod, image pull included."""
 KEEP_SECONDS = 3 * 24 * 3600
@@ -62,7 +65,9 @@ class Builder:
                 },
             },
         }
-        if step is Step.INSPECT:
+        if step is Step.REHEARSE:
+            job["spec"]["template"]["metadata"]["annotations"] = pod_annotations()
+        if step in HARMLESS:
             # It changes nothing, so it may go with the resource at any time; later ones must outlive a deletion.
             job["metadata"]["ownerReferences"] = [owner_reference(self.resource)]
             job["spec"]["ttlSecondsAfterFinished"] = KEEP_SECONDS
@@ -101,7 +106,17 @@ def _inspect(builder: Builder, attempt: int) -> Json:
     return _single(builder, "inspect", attempt, INSPECT_SECONDS, "256Mi", store=builder.spec.backup)
 
 
-def _recheck(builder: Builder, attempt: int) -> Json:
+def _rehearse(builder: Builder, attempt: int) -> Json:
+    seconds, seen = builder.runner.scratch.seconds, builder.run.inspection
+    if seen is None:
+        raise ValueError("nothing was inspected")
+    config = runner_config("load", builder.resource, builder.spec, builder.run, attempt, int(seconds))
+    config |= {"store": None, "rehearsal": rehearsal_config(builder.spec, seen, seconds)}
+    pod = rehearse_pod(builder.runner, builder.spec, builder.source, config, seen)
+    return {**pod, "activeDeadlineSeconds": int(seconds) + STARTUP_SECONDS}
+
+
+def _read(builder: Builder, attempt: int) -> Json:
     return _single(builder, "inspect", attempt, INSPECT_SECONDS, "256Mi", store=False)
 
 
@@ -120,6 +135,8 @@ def _single(builder: Builder, program: str, attempt: int, seconds: int, memory: 
         # A killed Pod does not kill its backend: its sessions are ended before anything is believed.
         config["endSessionsOf"] = list(last.addresses)
     container = runner_container(builder.runner, spec, source, program, config, store=store, memory=memory)
+    if program == "inspect":
+        container["envFrom"] = [*container["envFrom"], *named_secrets(container["envFrom"])]
     return {
         **pod_fields(spec, source),
         "activeDeadlineSeconds": seconds + STARTUP_SECONDS,
@@ -136,4 +153,11 @@ def _migrate(builder: Builder, attempt: int) -> Json:
     return {**pod, "activeDeadlineSeconds": seconds + STARTUP_SECONDS}
 
 
-_PODS = {Step.INSPECT: _inspect, Step.RECHECK: _recheck, Step.BACKUP: _backup, Step.MIGRATE: _migrate}
+_PODS = {
+    Step.INSPECT: _inspect,
+    Step.REHEARSE: _rehearse,
+    Step.COMPARE: _read,
+    Step.BACKUP: _backup,
+    Step.MIGRATE: _migrate,
+    Step.RECHECK: _read,
+}

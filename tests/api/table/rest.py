@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.api.manifests import GONE, Patch
+from tests.api.table.migration import IMAGE, TABLE
 from tests.api.table.rows import KINDS, REQUIRED, Row, at, members, numbered, too_long, too_many, within
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ SERVICE = (
     "and - are allowed in it"
 )
 PATH = "write a path that begins with /, as /readyz, without spaces or #"
+OURS = "names that begin with DBM_ belong to the operator; choose another one"
 NEVER = (
     "the probe could never succeed: so many successes, an interval apart, take longer; write a longer timeout, fewer "
     "successes or a shorter interval"
@@ -59,6 +61,41 @@ def probe() -> Iterator[Row]:
     yield {"probe.successes": 100, "probe.interval": "1m", "probe.timeout": "99m"}, "probe.timeout", NEVER
 
 
+def rehearsal() -> Iterator[Row]:
+    skip = "image, env and dataOf have no meaning with mode: Skip; remove them, or the mode"
+    for field, value in (("image", "postgres:17"), ("env", []), ("dataOf", ["a"])):
+        yield {"rehearsal": {"mode": "Skip", field: value}}, "rehearsal", skip
+    yield from at("rehearsal.mode", ("Maybe", 'Unsupported value: "Maybe": supported values: "Required", "Skip"'))
+    for image in ("", "Postgres:17", "https://registry.example/postgres:17", "postgres: 17"):
+        yield {"rehearsal.image": image}, "rehearsal.image", IMAGE
+    yield from at("rehearsal.image", too_long(500))
+    yield from within(
+        "rehearsal.env",
+        ([{"name": "A"}], "[0].value", REQUIRED),
+        ([{"value": "A"}], "[0].name", REQUIRED),
+        ([{"name": "", "value": "A"}], "[0].name", "should be at least 1 chars long"),
+        ([{"name": too_long(256)[0], "value": "A"}], "[0].name", too_long(256)[1]),
+        ([{"name": "A", "value": too_long(32768)[0]}], "[0].value", too_long(32768)[1]),
+        ([{"name": "A=b", "value": ""}], "[0].name", "the name and the value are two fields: {name: A, value: b}"),
+        (
+            [{"name": "DBM_TARGET", "value": ""}],
+            "[0].name",
+            "names that begin with DBM_ belong to the operator; choose another one",
+        ),
+        ([{"name": "A", "value": "1"}] * 2, "[1]", 'Duplicate value: {"name":"A"}'),
+        (numbered(129, value="1"), "", too_many(128)),
+    )
+    yield from within(
+        "rehearsal.dataOf",
+        ([f"t{number}" for number in range(65)], "", too_many(64)),
+        (["a", "a"], "[1]", 'Duplicate value: "a"'),
+        (["a.b.c"], "[0]", TABLE),
+        ([f"{'s' * 64}.{'t' * 63}"], "[0]", too_long(127)[1]),
+        (['"a"'], "[0]", TABLE),
+        ([""], "[0]", TABLE),
+    )
+
+
 def others() -> Iterator[Row]:
     yield {"spec": GONE}, "", REQUIRED
     yield {"spec": None}, "", REQUIRED
@@ -72,6 +109,8 @@ def others() -> Iterator[Row]:
     )
     online = 'Unsupported value: "online": supported values: "Downtime", "Online"'
     yield from at("strategy", ("online", online))
+    yield from at("dryRun", ("yes", 'must be of type boolean: "string"'))
+    yield from rehearsal()
     yield from within(
         "sessions.ignore",
         ([f"a{number}" for number in range(33)], "", too_many(32)),

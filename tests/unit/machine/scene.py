@@ -28,6 +28,8 @@ RUN = "1-abcdef12"
 BEFORE = Fingerprint(("0004",), "schema-4", (), "none", "files", "changes", "resets")
 AFTER = Fingerprint(("0005",), "schema-5", (), "none", "files-5", "changes-5", "resets")
 DUMP = Backup("s3://backups/dump.pgc", "manifest.json", sha256="abc", taken_at="2026-11-22T01:59:00Z", verified=True)
+UP = {Step.INSPECT, Step.REHEARSE, Step.COMPARE, Step.CHECK}
+"""Steps while the application runs."""
 
 
 def ago(seconds: float) -> datetime:
@@ -109,7 +111,7 @@ def scene(
     """What is observed in a step of a run that went well so far; `more` replaces fields of Observed."""
     spec = making.spec(changes)
     workload = making.workload()
-    stopped = step not in {Step.INSPECT, Step.CHECK} and not spec.online
+    stopped = step not in UP and not spec.online
     order = [Step.INSPECT, Step.BACKUP, Step.MIGRATE, Step.RECHECK]
     attempts = {s.value: Attempt(1, uid=f"uid-{s.value}-1") for s in order if s is step}
     fields: dict[str, Any] = {
@@ -120,7 +122,7 @@ def scene(
         "inspection": Inspection("17.6", 1000, "shop", "identity"), "planned": BEFORE,
         "workloads": (Original("Deployment", "shop-api", 3, {"app": making.OLD}),) if stopped else (),
         "down_since": to_micro(ago(10)) if stopped else "",
-        "backup": DUMP if step not in {Step.INSPECT, Step.CHECK, Step.QUIESCE, Step.BACKUP} else None,
+        "backup": DUMP if step not in {*UP, Step.QUIESCE, Step.BACKUP} else None,
         **(run or {}),
     }  # fmt: skip
     observed = Observed(

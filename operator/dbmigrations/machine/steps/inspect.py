@@ -16,6 +16,7 @@ from dbmigrations.machine.versions import at_target, for_people, in_full
 from dbmigrations.manifests.source import PodSource
 
 if TYPE_CHECKING:
+    from dbmigrations.api.run import Fingerprint
     from dbmigrations.machine.observed import Observed
 
 
@@ -95,8 +96,13 @@ def _inspected(o: Observed, result: Result) -> Decision:
         message += "; note: " + "; ".join(seen.warnings)
     begun = draft(o).run(inspection=seen, planned=planned, from_=for_people(planned.revisions))
     begun = begun.set(INSPECTED, TRUE, "Inspected", message)
-    if not at_target(o.spec, planned.revisions):
-        return begun.goto(Step.CHECK).wait(0.0)
+    if at_target(o.spec, planned.revisions):
+        return already_there(o, begun, planned)
+    return begun.goto(Step.REHEARSE if o.spec.rehearse else Step.CHECK).wait(0.0)
+
+
+def already_there(o: Observed, begun: Draft, planned: Fingerprint) -> Decision:
+    """Nothing is to be migrated: what an earlier run left stopped is brought back, else the run is done."""
     begun = begun.run(to=for_people(planned.revisions))
     if o.run.unfinished or any(workload.held for workload in o.workloads):
         # An earlier run got there, but the application is stopped or was not well: it is brought back and probed.
@@ -105,7 +111,7 @@ def _inspected(o: Observed, result: Result) -> Decision:
         return begun.run(workloads=originals(o), after=planned).goto(Step.RESUME).wait(0.0)
     reached = in_full(planned.revisions)
     return finish_succeeded(
-        begun, "AlreadyAtTarget", f"the database is at {reached} already: no downtime, no backup, nothing was run"
+        begun, "AlreadyAtTarget", f"the database is at {reached} already: no downtime, no backup, nothing was changed"
     )
 
 

@@ -11,7 +11,8 @@ from dbmigrations.machine.ending import fail
 from dbmigrations.machine.judgement import Ended, judge
 from dbmigrations.machine.results import Result, fingerprint_of, parse_result
 from dbmigrations.machine.steps.quiesce import stop_again
-from dbmigrations.manifests.migrate import GATE, GUARD, MAIN
+from dbmigrations.manifests.command import MAIN
+from dbmigrations.manifests.migrate import GATE, GUARD
 from dbmigrations.manifests.source import PodSource
 
 if TYPE_CHECKING:
