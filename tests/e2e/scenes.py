@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode, b64encode
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -148,3 +149,13 @@ def restore(world: World, uri: str, database: str) -> None:
     dump = world.kubectl(*inside, "deployment/s3", "--", "base64", path)
     load = f"base64 -d | pg_restore -U postgres --no-owner --no-privileges --exit-on-error -d '{database}'"
     world.kubectl(*inside, "postgres-0", "-c", "postgres", "--", "sh", "-c", load, input=dump)
+
+
+def rewrite_url(app: App, change: Any) -> None:
+    """Change the address in the application's Secret."""
+    for secret in json.loads(app.kubectl("get", "secrets", "-o", "json"))["items"]:
+        for key, encoded in secret.get("data", {}).items():
+            value = b64decode(encoded).decode()
+            if value.startswith("postgres"):
+                patch = {"data": {key: b64encode(change(value).encode()).decode()}}
+                app.kubectl("patch", "secret", secret["metadata"]["name"], "-p", json.dumps(patch))

@@ -33,10 +33,16 @@ def test_the_operator_is_killed_in_every_step_of_a_run_that_succeeds(world: Worl
     with scenes.session(world, app, "hold-the-inspection", lock):
         app.apply(
             manifest(
-                app, "slow1", migration=slow, probe={"successes": 6, "timeout": "60s"}, sessions={"timeout": "90s"}
+                app,
+                "slow1",
+                migration=slow,
+                rehearsal={"mode": "Required"},
+                probe={"successes": 6, "timeout": "60s"},
+                sessions={"timeout": "90s"},
             )
         )
         kill_in(world, app, "Inspecting")
+    kill_in(world, app, "Rehearsing")
     with scenes.session(world, app, "hold-the-backup"):
         kill_in(world, app, "Stopping")
         kill_in(world, app, "BackingUp")
@@ -46,11 +52,12 @@ def test_the_operator_is_killed_in_every_step_of_a_run_that_succeeds(world: Worl
     assert app.revisions() == {"slow1"}
     assert app.images() == {"app": NEW_IMAGE}
     # On a busy machine the inspection may have given up on the lock once, and been tried again.
-    assert {**scenes.attempts_of(resource), "Inspect": 1} == ONCE
-    assert [len(scenes.jobs_of(app, step)) for step in ("Backup", "Migrate")] == [1, 1]
+    assert {**scenes.attempts_of(resource), "Inspect": 1} == {**ONCE, "Rehearse": 1, "Compare": 1}
+    assert [len(scenes.jobs_of(app, step)) for step in ("Rehearse", "Backup", "Migrate")] == [1, 1, 1]
     assert resource["status"]["run"]["number"] == 1
     told = scenes.reasons(app)
-    for fact in ("Inspected", "Quiesced", "BackupVerified", "Migrated", "SchemaClean", "Resumed", "Probed", "Ready"):
+    facts = ("Inspected", "Rehearsed", "Quiesced", "BackupVerified", "Migrated", "SchemaClean", "Resumed", "Probed")
+    for fact in (*facts, "Ready"):
         assert told.count(fact) == 1, told
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -158,7 +157,7 @@ def test_the_connection_may_stand_in_single_variables(world: World) -> None:
 @pytest.mark.parametrize("driver", ["postgresql+asyncpg", "postgresql+psycopg2", "postgresql"])
 def test_a_url_of_any_driver_is_understood(world: World, driver: str) -> None:
     app = world.app("linear", at="linear0")
-    _rewrite_url(app, lambda url: f"{driver}://{url.partition('://')[2]}")
+    scenes.rewrite_url(app, lambda url: f"{driver}://{url.partition('://')[2]}")
     app.apply(manifest(app, "linear3"))
     ended_well(world, app)
     assert app.revisions() == {"linear3"}
@@ -277,16 +276,6 @@ def _parts(app: App) -> dict[str, str]:
     url = urlsplit(app.url)
     found = {"host": url.hostname, "port": str(url.port or 5432), "user": url.username, "database": app.database}
     return {**{key: unquote(str(value)) for key, value in found.items()}, "password": app.password}
-
-
-def _rewrite_url(app: App, change: Any) -> None:
-    """Change the address in the application's Secret."""
-    for secret in json.loads(app.kubectl("get", "secrets", "-o", "json"))["items"]:
-        for key, encoded in secret.get("data", {}).items():
-            value = b64decode(encoded).decode()
-            if value.startswith("postgres"):
-                patch = {"data": {key: b64encode(change(value).encode()).decode()}}
-                app.kubectl("patch", "secret", secret["metadata"]["name"], "-p", json.dumps(patch))
 
 
 def _connect_by(app: App, parts: dict[str, str], names: dict[str, str]) -> None:

@@ -53,6 +53,7 @@ class World:
             # A helm that was killed leaves its release locked for ever.
             self.cluster.helm("uninstall", "dbmigrations", "--namespace", SYSTEM, "--wait")
         sets = [f"settings.{name}={value}" for name, value in {**SETTINGS, **values}.items()]
+        sets.append("scratch.images.17=dbmigrations/demo-postgres:17")
         arguments = [part for text in sets for part in ("--set", text)]
         self.cluster.helm(
             *("upgrade", "--install", "dbmigrations", str(ROOT / "charts" / "dbmigrations"), "--namespace", SYSTEM),
