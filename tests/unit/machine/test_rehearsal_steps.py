@@ -71,7 +71,15 @@ ERROR = {"sqlstate": "42P01", "message": 'relation "a" does not exist', "stateme
 DENIED = {"sqlstate": "42501", "message": "permission denied", "statement": "CREATE ROLE x"}
 NO_EXTENSION = {"sqlstate": "0A000", "message": 'extension "postgis" is not available', "statement": "CREATE EXTENSION"}
 
+PULL: dict[str, Any] = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+
 ROWS = [
+    Row("the scratch server's image cannot be pulled",
+        rehearsing(job(Step.REHEARSE, pod({"scratch": PULL, "load": WAITING, "migrate": WAITING}, seconds=60))),
+        Step.DONE, "ImagePullFailed", ("container scratch", "scratch.images")),
+    Row("the application's image cannot be pulled",
+        rehearsing(job(Step.REHEARSE, pod({"scratch": RUNNING, "load": ended(0), "migrate": PULL}, seconds=60))),
+        Step.DONE, "ImagePullFailed", ("container migrate", "Correct the image's name")),
     Row("a rehearsal that went well leads to the comparison", rehearsing(of_pod()), Step.COMPARE),
     Row("a Pod that works is waited for", rehearsing(job(Step.REHEARSE, pod({"scratch": RUNNING}))), Step.REHEARSE),
     Row("no image for the server's version", rehearsing(settings=Settings()), Step.DONE, "ScratchImageMissing",

@@ -45,8 +45,18 @@ def rehearse(o: Observed) -> Decision:
     if overdue(o, job):
         return _again(o, f"its Pod {pod.name} did not end in time (its node may be gone)")
     if trouble := stuck(o, job, pod):
-        return fail(o, trouble.reason, trouble.message, trouble.hint)
+        return fail(o, trouble.reason, trouble.message, _hint(trouble))
     return draft(o).wait(LOOK_AGAIN)
+
+
+def _hint(trouble: Result) -> str:
+    """The scratch server's image is nothing that the manifest's author knows of."""
+    if trouble.reason != "ImagePullFailed" or f"container {SCRATCH}:" not in trouble.message:
+        return trouble.hint
+    return (
+        "It is the image of the scratch server: correct the operator's setting scratch.images (or "
+        "spec.rehearsal.image), or make it pullable in this namespace. Then set a new spec.retryToken."
+    )
 
 
 def _no_image(o: Observed) -> str:
