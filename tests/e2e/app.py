@@ -124,6 +124,14 @@ class App:
         mine.sort(key=lambda event: int(event["metadata"]["resourceVersion"]))
         return [(event["type"], event["reason"], event["message"]) for event in mine]
 
+    def wait_told(self, kind: str, reason: str, name: str = "m") -> None:
+        """Wait until there is an event of that type and reason: it follows the write of the status that it tells of."""
+
+        def told() -> bool:
+            return (kind, reason) in [event[:2] for event in self.events(name)]
+
+        until(f"the event {reason}", told, 30, lambda: report(self, name))
+
     def wait_ended(self, name: str = "m", timeout: float = 180) -> Json:
         """Wait until the newest specification's run ended, Ready or Stalled, and return the resource."""
         ended = until(f"{name} Ready or Stalled", lambda: _ended(self.get(name)), timeout, lambda: report(self, name))

@@ -126,4 +126,4 @@ def test_names_at_the_length_limits_work(world: World) -> None:
     assert condition(ended, "Ready")["status"] == "True", condition(ended, "Ready")["message"]
     assert app.images(LONG_LABEL) == {LONG_LABEL: NEW_IMAGE}
     assert {len(job["metadata"]["name"]) for job in app.jobs()} == {63}
-    assert "Ready" in [event[1] for event in app.events(LONG_NAME)]
+    app.wait_told("Normal", "Ready", LONG_NAME)

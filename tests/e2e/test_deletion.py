@@ -78,7 +78,7 @@ def test_deleted_while_it_fails_halfway_it_says_so_on_the_workload_and_a_new_one
     annotations = app.workload()["metadata"]["annotations"]
     assert json.loads(annotations["dbmigrations.dev/original"])["replicas"] == 2
     assert "perrev1" in annotations["dbmigrations.dev/stopped-because"]
-    assert ("Warning", "LeftStopped") in [event[:2] for event in app.events()]
+    app.wait_told("Warning", "LeftStopped")
     app.apply(manifest(app, "perrev3", name="other", migration={"workingDir": "/histories/perrev-fixed"}))
     resource = app.wait_ended("other", timeout=420)
     assert condition(resource, "Ready")["status"] == "True", condition(resource, "Ready")

@@ -220,7 +220,7 @@ def assert_stopped_and_told(app: App, resource: Json) -> None:
     for words in ("THE APPLICATION IS STOPPED", resource["status"]["run"]["backup"]["uri"], "WAS CHANGED", "corrected"):
         assert words in message, message
     assert condition(resource, "Ready")["status"] == "False"
-    assert ("Warning", "MigrationFailedHalfway") in [event[:2] for event in app.events()]
+    app.wait_told("Warning", "MigrationFailedHalfway")
     annotations = app.workload()["metadata"]["annotations"]
     assert json.loads(annotations["dbmigrations.dev/original"])["replicas"] == 2
     assert "WAS CHANGED" in annotations["dbmigrations.dev/stopped-because"]

@@ -20,4 +20,4 @@ def test_the_minimal_manifest_migrates_an_application(world: World) -> None:
     assert app.images() == {"app": NEW_IMAGE}
     assert app.replicas() == 2
     assert ended["status"]["run"]["backup"]["uri"].removeprefix("s3://backups/") in world.bucket()
-    assert ("Normal", "Ready") in [event[:2] for event in app.events()]
+    app.wait_told("Normal", "Ready")
