@@ -208,6 +208,47 @@ def test_a_dry_run_keeps_the_plan_and_touches_nothing_until_it_is_turned_off() -
     assert len(world.rehearsals) == 2
 
 
+def test_a_dry_run_without_a_rehearsal_touches_nothing_either() -> None:
+    world = World(changes={"dryRun": True})
+    world.run()
+    invariants.check(world)
+    assert (world.status["phase"], world.commands, world.images()) == ("Planned", [], world.old)
+    assert "rehearsal.mode: Skip" in world.condition("Ready")["message"]
+
+
+def test_a_dry_run_after_a_failure_leaves_what_is_stopped_and_the_next_run_takes_over() -> None:
+    world = World(Scenario(migrations=[Migration([(0.5, half)], exit_code=1)]), REHEARSED)
+    world.run()
+    first = world.status["run"]["backup"]
+    world.apply({**REHEARSED, "dryRun": True, "retryToken": "look"})
+    world.run()
+    invariants.check(world)
+    assert (world.status["phase"], world.replicas()) == ("Planned", {"shop-api": 0})
+    world.scenario = Scenario(backup=[failed("DumpFailed")] * 3)
+    world.apply({**REHEARSED, "retryToken": "look"})
+    world.run()
+    invariants.check(world)
+    run = world.status["run"]
+    # The old version does not come back on a schema that is not its own.
+    assert (run["takenOver"], run["firstBackup"], world.replicas()) == (True, first, {"shop-api": 0})
+
+
+def test_a_dry_run_does_not_bring_back_what_an_earlier_run_left() -> None:
+    world = World(new_is_healthy=False)
+    world.run()
+    assert world.condition("Stalled")["reason"] == "ProbeFailed"
+    world.new_is_healthy = True
+    world.apply({"dryRun": True, "retryToken": "look"})
+    world.run()
+    probes = world.probes
+    assert world.status["phase"] == "Planned"
+    world.apply({"retryToken": "look"})
+    world.run()
+    invariants.check(world)
+    assert world.condition("Ready")["status"] == "True"
+    assert world.probes > probes
+
+
 def test_the_plan_of_the_last_run_is_kept_and_those_before_it_go() -> None:
     world = World(Scenario(rehearse=[rehearsed(THERE, code=1)]), REHEARSED)
     world.run()

@@ -91,8 +91,10 @@ def _at_rest(seen: Observed) -> bool:
     """Tell whether the application matters no more: the run ended, and nothing is left to be said or undone."""
     run = seen.status.run
     wanted = seen.live
-    ended = bool(run and not run.active and run.spec_hash == wanted.hash and run.retry_token == wanted.retry_token)
-    return ended and not seen.has_finalizer
+    if run is None or run.active or seen.has_finalizer:
+        return False
+    begins = run.outcome == "Planned" and not wanted.dry_run
+    return run.spec_hash == wanted.hash and run.retry_token == wanted.retry_token and not begins
 
 
 async def _with_application(cluster: Cluster, seen: Observed) -> Observed:

@@ -94,10 +94,16 @@ def finish_succeeded(begun: Draft, reason: str, message: str) -> Decision:
 
 
 def finish_planned(begun: Draft, message: str) -> Decision:
-    """End a dry run: the plan is there, nothing was touched, and nothing happens until somebody turns dryRun off."""
+    """End a dry run: the plan is there, nothing was touched, and nothing happens until somebody turns dryRun off.
+
+    An application that an earlier run left stopped stays so, and that stays loud.
+    """
     begun = _close(begun, "Planned")
+    held = any(seen.held for seen in begun.o.workloads)
+    message = " ".join(_sentence(part) for part in (message, application(begun.o, _run(begun)) if held else "") if part)
+    words = message if held else "the dry run succeeded"
     begun = begun.set(READY, FALSE, "DryRun", message).set(RECONCILING, FALSE, "DryRun", "the dry run ended")
-    begun = begun.set(STALLED, FALSE, "DryRun", "the dry run succeeded").set(SUSPENDED, TRUE, "DryRun", message)
+    begun = begun.set(STALLED, TRUE if held else FALSE, "DryRun", words).set(SUSPENDED, TRUE, "DryRun", message)
     return _recorded(replace(begun, status=replace(begun.status, phase="Planned")), "DryRun").wait(0.0)
 
 

@@ -55,6 +55,13 @@ def follow_generation(o: Observed) -> Decision | None:
     return Decision(replace(status, run=replace(o.run, generation=o.generation)), None, 0.0)
 
 
+def _unfinished(last: Run | None) -> bool:
+    """Tell whether the application may not be well since an earlier run; a dry run in between changes nothing."""
+    if last is None or last.outcome == "Succeeded":
+        return False
+    return last.unfinished or _failed_late(last)
+
+
 def _failed_late(run: Run) -> bool:
     """Tell whether a run migrated the database, and then the application did not come back as it should."""
     return run.failure is not None and run.failure.step in {Step.RESUME, Step.PROBE, Step.RESUME_REST}
@@ -81,7 +88,7 @@ def _start(o: Observed) -> Decision:
         template_hash=source.hash if isinstance(source, PodSource) else "",
         old_image=source.image if isinstance(source, PodSource) else "",
         taken_over=held,
-        unfinished=bool(last and last.outcome == "Failed" and (last.unfinished or _failed_late(last))),
+        unfinished=_unfinished(last),
         # The first backup stays the one to go back to: later ones hold what a failed run left behind.
         first_backup=(last.first_backup or last.backup) if held and last else None,
     )

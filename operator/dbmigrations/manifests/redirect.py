@@ -17,8 +17,11 @@ _NAME = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9
 _CLUSTER_SUFFIXES = ("svc", "svc.cluster.local")
 _LOWEST_PORT = 1024
 """The scratch server has no privileges: it cannot listen below."""
-_FILES = {"PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE", "PGSERVICEFILE", "PGSERVICE"}
-"""libpq's variables that name files with credentials or certificates, which are not there."""
+_DROPPED = {
+    *("PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGPASSFILE", "PGSERVICEFILE", "PGSERVICE"),
+    *("PGCHANNELBINDING", "PGREQUIREAUTH", "PGREQUIREPEER", "PGSSLCERTMODE", "PGGSSENCMODE"),
+}
+"""libpq's variables that name files which are not there, or ask for proofs that the scratch server has not."""
 
 
 def scratch_port(real: int) -> int:
@@ -53,12 +56,11 @@ def redirected(spec: Spec, env: list[Any], seen: Inspection) -> list[Any]:
     # `load` reaches the real server by its address, so nothing else in this Pod has to.
     ours = {names[part]: value for part, value in values.items() if part in names}
     ours |= {"PGHOSTADDR": LOOPBACK, "PGHOST": host, "PGPORT": str(port), "PGPASSWORD": PASSWORD}
-    given = {item["name"] for item in env}
-    if "PGSSLMODE" in given:
-        ours["PGSSLMODE"] = "require"
+    # Always, since it may come from a ConfigMap as a whole; the scratch server's certificate is nobody's.
+    ours["PGSSLMODE"] = "prefer"
     explicit = {item["name"] for item in spec.rehearsal.get("env", [])}
     ours = {name: value for name, value in ours.items() if name not in explicit}
-    kept = [item for item in env if item["name"] not in ours and item["name"] not in _FILES - explicit]
+    kept = [item for item in env if item["name"] not in ours and item["name"] not in _DROPPED - explicit]
     return [*kept, *({"name": name, "value": _literal(value)} for name, value in ours.items())]
 
 

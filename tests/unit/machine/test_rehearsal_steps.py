@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.unit.machine.scene import BEFORE, RUNNING, WAITING, decided, ended, job, pod, print_of, report, scene
+from tests.unit.machine.scene import BEFORE, RUN, RUNNING, WAITING, decided, ended, job, pod, print_of, report, scene
 
 from dbmigrations.api.run import Attempt, Failure, Inspection, Plan, Step
 from dbmigrations.machine.effects import CreateJob, KeepPlan
@@ -200,10 +200,12 @@ def test_a_command_that_changes_something_at_the_same_version_is_no_nothing() ->
     assert decided(comparing(read(), changes=HEADS, run={"plan": changing}))[1].step is Step.CHECK
 
 
-def test_a_dry_run_ends_here() -> None:
-    decision, run = decided(comparing(read(), changes={**REQUIRED, "dryRun": True}))
-    assert (run.outcome, decision.status.phase) == ("Planned", "Planned")
-    assert decision.status.conditions.is_true("Suspended")
+def test_a_dry_run_ends_before_anything_is_touched() -> None:
+    """At the gate, so that it does not matter what was, or was not, done before."""
+    for changes in ({**REQUIRED, "dryRun": True}, {"dryRun": True}):
+        decision, run = decided(scene(Step.CHECK, changes=changes, has_finalizer=False, dry_run_of=RUN))
+        assert (run.outcome, decision.status.phase, decision.effect) == ("Planned", "Planned", None)
+        assert decision.status.conditions.is_true("Suspended")
 
 
 def test_a_comparison_that_cannot_be_made_stops_the_run() -> None:

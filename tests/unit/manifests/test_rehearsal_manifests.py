@@ -99,7 +99,7 @@ def test_split_variables_lead_to_the_copy() -> None:
 
 def test_a_certificate_is_not_verified_on_the_copy_and_a_value_is_no_reference() -> None:
     found = variables({}, [{"name": "PGSSLMODE", "value": "verify-full"}], role="a$(b)c")
-    assert found["PGSSLMODE"] == "require"
+    assert found["PGSSLMODE"] == "prefer"
     assert "$(b)" not in variables(FULL, [], role="a$(b)c")["DB_USER"].replace("$$(b)", "")
 
 

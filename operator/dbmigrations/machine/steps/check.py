@@ -9,8 +9,9 @@ from dbmigrations.api.run import Step
 from dbmigrations.machine.attempts import refused
 from dbmigrations.machine.decision import Decision, draft
 from dbmigrations.machine.effects import AddFinalizer, DryRun
-from dbmigrations.machine.ending import fail
+from dbmigrations.machine.ending import fail, finish_planned
 from dbmigrations.machine.pods import missing_reason
+from dbmigrations.machine.rehearsal import in_words
 from dbmigrations.machine.results import Result
 from dbmigrations.machine.steps.inspect import originals, preconditions
 from dbmigrations.manifests.source import PodSource
@@ -20,12 +21,17 @@ if TYPE_CHECKING:
 
 
 def check(o: Observed) -> Decision:
-    """Dry-run every later Job and its Pod, take hold of the resource, then write down what will be stopped."""
+    """Dry-run every later Job and its Pod, take hold of the resource, then write down what will be stopped.
+
+    A dry run of the migration (spec.dryRun) ends here, whatever was done before: nothing is touched until now.
+    """
     if problem := preconditions(o):
         # It was there when Inspect began: what is gone by now would be missed only after the migration.
         return fail(o, *problem, "Correct the manifest, or create it again and set a new spec.retryToken.")
     if o.dry_run_of != o.run.id:
         return _dry_run(o)
+    if o.live.dry_run:
+        return finish_planned(draft(o), _planned(o))
     if not o.has_finalizer:
         refusal = refused(o, "the finalizer that guards the application", "FinalizerRefused")
         if isinstance(refusal, Result):
@@ -39,6 +45,11 @@ def check(o: Observed) -> Decision:
     begun = begun.run(down_since=to_micro(o.now)) if running else begun
     words = f"stopping {', '.join(running)}" if running else "nothing runs that must be stopped"
     return begun.goto(Step.QUIESCE, words).wait(0.0)
+
+
+def _planned(o: Observed) -> str:
+    seen = in_words(o.run) if o.run.plan else "inspected only (rehearsal.mode: Skip)"
+    return f"dry run: {seen}. Nothing was touched; spec.dryRun: false starts the real run"
 
 
 def _image(o: Observed) -> str:

@@ -11,7 +11,7 @@ from dbmigrations.api.run import Step
 from dbmigrations.machine.attempts import ensure_job, next_attempt, program_result, refused
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft
 from dbmigrations.machine.effects import KeepPlan
-from dbmigrations.machine.ending import fail, finish_failed, finish_planned
+from dbmigrations.machine.ending import fail, finish_failed
 from dbmigrations.machine.rehearsal import in_words, nothing_to_do
 from dbmigrations.machine.results import Result, fingerprint_of
 from dbmigrations.machine.steps.inspect import already_there
@@ -74,8 +74,6 @@ def _compared(o: Observed, planned: Fingerprint, now: Fingerprint) -> Decision:
         return already_there(o, begun, planned)
     if o.run.plan:
         begun = begun.run(to=for_people(o.run.plan.revisions))
-    if o.live.dry_run:
-        return finish_planned(begun, f"dry run: {words}. Nothing was touched; spec.dryRun: false starts the real run")
     return begun.goto(Step.CHECK).wait(0.0)
 
 

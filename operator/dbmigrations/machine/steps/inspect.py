@@ -10,7 +10,7 @@ from dbmigrations.api.run import Original, Step
 from dbmigrations.machine.attempts import ensure_job, next_attempt, program_result
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft
 from dbmigrations.machine.effects import AddFinalizer
-from dbmigrations.machine.ending import fail, finish_succeeded
+from dbmigrations.machine.ending import fail, finish_planned, finish_succeeded
 from dbmigrations.machine.results import Result, fingerprint_of, inspection_of
 from dbmigrations.machine.versions import at_target, for_people, in_full
 from dbmigrations.manifests.source import PodSource
@@ -105,6 +105,9 @@ def already_there(o: Observed, begun: Draft, planned: Fingerprint) -> Decision:
     """Nothing is to be migrated: what an earlier run left stopped is brought back, else the run is done."""
     begun = begun.run(to=for_people(planned.revisions))
     if o.run.unfinished or any(workload.held for workload in o.workloads):
+        if o.live.dry_run:
+            words = f"dry run: the database is at {in_full(planned.revisions)} already"
+            return finish_planned(begun, f"{words}; a real run would only bring the application back and probe it")
         # An earlier run got there, but the application is stopped or was not well: it is brought back and probed.
         if not o.has_finalizer and o.problem is None:
             return draft(o).do(AddFinalizer())
