@@ -88,6 +88,9 @@ def in_words(run: Run) -> str:
 
 def _ended_badly(facts: Json, main: ContainerSeen, logs: str) -> Failure:
     error = facts.get("error")
+    if main.reason == "OOMKilled":
+        message = "the command was killed in the rehearsal: out of memory"
+        return _failure("OOMKilled", message, f"Raise migration.resources. {RETRY}")
     if not facts.get("connected"):
         message = (
             f"the command ended with {main.exit_code} in the rehearsal before it reached the copy of the database: the "

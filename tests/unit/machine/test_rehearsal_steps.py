@@ -91,6 +91,8 @@ ROWS = [
         ("spec.rehearsal.image",)),
     Row("the command never connected and failed", rehearsing(of_pod(1, {"connected": False})), Step.COMPARE,
         "RehearsalFailed", ("before it reached", "spec.rehearsal.env")),
+    Row("the command needs too much memory", rehearsing(of_pod(137, states={"migrate": ended(137, reason="OOMKilled")})),
+        Step.COMPARE, "OOMKilled", ("migration.resources",)),
     Row("the command fails without an error of the database", rehearsing(of_pod(2)), Step.COMPARE, "RehearsalFailed",
         ("ended with 2",)),
     Row("all is well, elsewhere", rehearsing(of_pod(0, {"versionTableRead": False, "connected": False})), Step.COMPARE,
