@@ -7,6 +7,7 @@ import time
 import pytest
 
 from dbmigrations.runner import sql_text, version_steps
+from dbmigrations.runner.plan_text import clean
 from dbmigrations.runner.sql_text import Kind
 from dbmigrations.runner.version_steps import VersionStep
 
@@ -138,3 +139,24 @@ def test_megabytes_are_split_in_seconds():
     begun = time.process_time()
     assert len(sql_text.split(text)) == 1
     assert time.process_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ALTER ROLE u PASSWORD 'hunter2'",
+        "ALTER ROLE u PASSWORD $$hunter2$$",
+        "ALTER ROLE u PASSWORD $a$hunter2$a$",
+        "CREATE SUBSCRIPTION s CONNECTION 'host=h user=u password=hunter2' PUBLICATION p",
+        "SELECT dblink_connect('password=hunter2 host=h')",
+        "SELECT connect('postgres://u:hunter2@h/db')",
+        "SELECT connect('postgres://u:x/y@hunter2@h/db')",
+    ],
+)
+def test_no_password_is_shown(text: str) -> None:
+    assert "hunter2" not in clean(text)
+
+
+@pytest.mark.parametrize("text", ["ALTER TABLE a ADD password text", "UPDATE a SET password = NULL", "SELECT 'a:b@c'"])
+def test_what_is_no_password_stays(text: str) -> None:
+    assert clean(text) == text

@@ -25,6 +25,8 @@ HARMLESS = {Step.INSPECT, Step.REHEARSE, Step.COMPARE}
 """Steps whose Jobs change nothing that anybody would miss."""
 INSPECT_SECONDS = 180
 """Longest life of an Inspect Pod, image pull included."""
+NEVER_READY = f"{GROUP}/never"
+"""A condition that nobody sets, so that no Pod of a run is ever an endpoint of a Service."""
 KEEP_SECONDS = 3 * 24 * 3600
 """How long a finished Job, with its log, stays after its run ended."""
 STARTUP_SECONDS = 120
@@ -46,6 +48,8 @@ class Builder:
         pod = _PODS[step](self, attempt)
         marks = labels(self.resource.uid, self.run.id, step, attempt)
         pod["restartPolicy"] = "Never"
+        # With the application's labels (migration.labels) its Service would send it requests.
+        pod["readinessGates"] = [{"conditionType": NEVER_READY}]
         job: Json = {
             "apiVersion": "batch/v1",
             "kind": "Job",

@@ -56,12 +56,14 @@ def redirected(spec: Spec, env: list[Any], seen: Inspection) -> list[Any]:
     # `load` reaches the real server by its address, so nothing else in this Pod has to.
     ours = {names[part]: value for part, value in values.items() if part in names}
     ours |= {"PGHOSTADDR": LOOPBACK, "PGHOST": host, "PGPORT": str(port), "PGPASSWORD": PASSWORD}
+    ours |= {"PGUSER": seen.role, "PGDATABASE": seen.database}
     # Always, since it may come from a ConfigMap as a whole; the scratch server's certificate is nobody's.
     ours["PGSSLMODE"] = "prefer"
     explicit = {item["name"] for item in spec.rehearsal.get("env", [])}
     ours = {name: value for name, value in ours.items() if name not in explicit}
     kept = [item for item in env if item["name"] not in ours and item["name"] not in _DROPPED - explicit]
-    return [*kept, *({"name": name, "value": _literal(value)} for name, value in ours.items())]
+    # First, because the kubelet expands $(NAME) only where NAME stands before it.
+    return [*({"name": name, "value": _literal(value)} for name, value in ours.items()), *kept]
 
 
 def _literal(value: str) -> str:

@@ -13,7 +13,6 @@ from dbmigrations.manifests.command import command_container, with_options
 from dbmigrations.manifests.pods import pod_fields
 from dbmigrations.manifests.redirect import host_aliases, redirected, scratch_port
 from dbmigrations.manifests.runner import (
-    NOBODY,
     TMP_MOUNT,
     program_container,
     restricted,
@@ -33,6 +32,8 @@ SCRATCH, LOAD, REPORT = "scratch", "load", "report"
 FOLDER = "/dbm-scratch"
 SCRATCH_USER = 65531
 """The scratch server's user: neither the runner's nor, most likely, the application's."""
+REPORT_USER = 65530
+"""Not the runner's: images without a shell often run as that one, and could look into the report's files."""
 GRACE_SECONDS = 60
 """Time for the report after the command ended: sessions gone, schema dumped twice, plan printed."""
 _SCRATCH_MOUNT = {"name": "dbm-scratch", "mountPath": FOLDER}
@@ -128,7 +129,7 @@ def _report(runner: Runner, config: Json) -> Json:
     report = program_container(runner, REPORT, mine, memory="256Mi")
     report["restartPolicy"] = "Always"
     report["volumeMounts"].append(_SCRATCH_MOUNT)
-    report["securityContext"]["runAsUser"] = NOBODY
+    report["securityContext"]["runAsUser"] = REPORT_USER
     return report
 
 

@@ -136,6 +136,8 @@ def _recreate(rehearsal: Rehearsal, reality: _Reality) -> tuple[int, list[str]]:
         warnings += roles.apply_settings(server, rehearsal.database, reality.roles.settings)
     target = scratch.target(rehearsal, rehearsal.database)
     warnings += schema_load.restore(reality.dump, target, reality.tools, major, 3600.0)
+    # It may hold what was left out of the copy, as passwords of user mappings.
+    reality.dump.unlink()
     return major, warnings
 
 

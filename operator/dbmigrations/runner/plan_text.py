@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 from dbmigrations.runner.redact import MASK, printable
 
 _PASSWORD = re.compile(r"(\bpassword\b[\"']?\s*(?:=>?|:|\s)\s*)(E?'(?:[^']|'')*')", re.IGNORECASE)
-_URL_PASSWORD = re.compile(r"(://[^\s/:@'\"]*):[^\s'\"/@]+@")
+_DOLLAR_PASSWORD = re.compile(r"(\bpassword\s+)(\$(\w*)\$.*?\$\3\$)", re.IGNORECASE | re.DOTALL)
+# Within another literal, as the connection string of a subscription or of dblink.
+_CONNINFO_PASSWORD = re.compile(r"(\bpassword=)([^\s'\"]+)", re.IGNORECASE)
+# Up to the last @, since a password may hold one.
+_URL_PASSWORD = re.compile(r"(://[^\s/:@'\"]*):[^\s'\"]+@")
 
 
 def clean(text: str) -> str:
     """The text as it may be shown: no password, and valid in UTF-8."""
+    text = _DOLLAR_PASSWORD.sub(rf"\1'{MASK}'", text)
+    text = _CONNINFO_PASSWORD.sub(rf"\1{MASK}", text)
     text = _PASSWORD.sub(rf"\1'{MASK}'", text)
     return printable(_URL_PASSWORD.sub(rf"\1:{MASK}@", text))
 

@@ -104,10 +104,10 @@ ROWS = [
     Row("it takes too long", rehearsing(of_pod(143, result=report(False, reason="RehearsalTimeout", message="600 s"))),
         Step.COMPARE, "RehearsalTimeout", ("600 s",)),
     Row("it takes too long, without a report",
-        rehearsing(of_pod(143, result="…", reason="DeadlineExceeded")), Step.DONE, "RehearsalTimeout"),
+        rehearsing(of_pod(143, result="…", reason="DeadlineExceeded")), Step.COMPARE, "RehearsalTimeout"),
     Row("it needs too much space",
         rehearsing(of_pod(137, result="…", reason="Evicted", message='Usage of EmptyDir volume "dbm-scratch" exceeds')),
-        Step.DONE, "RehearsalTooLarge", ("scratch.size",)),
+        Step.COMPARE, "RehearsalTooLarge", ("scratch.size",)),
     Row("the copy cannot be loaded",
         rehearsing(of_pod(states={"load": ended(1, report(False, reason="ExtensionMissing", message="no postgis")),
                                   "report": WAITING, "migrate": WAITING}, )), Step.DONE, "ExtensionMissing",
@@ -118,10 +118,13 @@ ROWS = [
     Row("the command cannot be started",
         rehearsing(of_pod(states={"migrate": ended(128, reason="StartError")})), Step.DONE, "CommandNotFound",
         ("migration.command",)),
+    Row("a Pod that was drained is tried again", rehearsing(of_pod(143, reason="Terminated")), Step.REHEARSE),
+    Row("a Pod whose time was over, with a report", rehearsing(of_pod(143, reason="DeadlineExceeded")), Step.COMPARE,
+        "RehearsalTimeout"),
     Row("an unreadable report is tried again", rehearsing(of_pod(result="{")), Step.REHEARSE),
     Row("three unreadable reports are enough",
         rehearsing(job(Step.REHEARSE, pod({"report": ended(0, "{"), "migrate": ended(0)}, phase="Failed"), attempt=3),
-                   run={"attempts": {"Rehearse": Attempt(3, uid="uid-Rehearse-3")}}), Step.DONE, "RehearsalLost"),
+                   run={"attempts": {"Rehearse": Attempt(3, uid="uid-Rehearse-3")}}), Step.COMPARE, "RehearsalLost"),
 ]  # fmt: skip
 
 
@@ -154,6 +157,16 @@ def test_the_plan_is_kept_before_anything_else() -> None:
     _, run = decided(comparing(run=unkept, problem=Problem(403, "Forbidden", "configmaps is forbidden")))
     assert run.failure is not None
     assert run.failure.reason == "PlanNotKept"
+
+
+def test_a_rehearsal_that_was_lost_is_followed_by_the_look_at_the_real_database_too() -> None:
+    lost = Failure("Rehearse", "RehearsalLost", "three were lost")
+    _, run = decided(comparing(read(), run={"plan": None, "failure": lost}))
+    assert (run.outcome, run.failure) == ("Failed", lost)
+    touched = replace(BEFORE, revisions=("0005",))
+    _, run = decided(comparing(read(touched), run={"plan": None, "failure": lost}))
+    assert run.failure is not None
+    assert run.failure.reason == "RealDatabaseTouched"
 
 
 def test_the_real_database_is_read_again_and_the_run_goes_on() -> None:

@@ -97,6 +97,19 @@ def test_split_variables_lead_to_the_copy() -> None:
     assert "PGSSLROOTCERT" not in found
 
 
+def test_a_variable_may_be_made_of_those_that_are_redirected() -> None:
+    """The kubelet expands $(NAME) only where NAME stands before it."""
+    env = [{"name": "DSN", "value": "postgresql://$(DB_USER):$(DB_PASSWORD)@$(DB_HOST)/$(DB_NAME)"}]
+    found = [item["name"] for item in redirected(spec(FULL), env, replace(SEEN, database="shop"))]
+    assert max(found.index(name) for name in ("DB_HOST", "DB_USER", "DB_PASSWORD", "DB_NAME")) < found.index("DSN")
+
+
+def test_no_pod_of_a_run_is_an_endpoint_of_a_service() -> None:
+    for step in (Step.INSPECT, Step.REHEARSE, Step.BACKUP, Step.MIGRATE):
+        pod = rehearsing(full()).job(step, 1)["spec"]["template"]["spec"]
+        assert pod["readinessGates"] == [{"conditionType": "dbmigrations.dev/never"}]
+
+
 def test_a_certificate_is_not_verified_on_the_copy_and_a_value_is_no_reference() -> None:
     found = variables({}, [{"name": "PGSSLMODE", "value": "verify-full"}], role="a$(b)c")
     assert found["PGSSLMODE"] == "prefer"

@@ -30,9 +30,10 @@ ALARM = (
 def compare_real(o: Observed) -> Decision:
     """Keep the plan, read the real version and schema again by a Job, then go on."""
     plan, planned = o.run.plan, o.run.planned
-    if plan is None or planned is None:
-        raise ValueError("nothing was rehearsed")
-    if not plan.config_maps:
+    if planned is None:
+        raise ValueError("nothing was inspected")
+    # Without a plan the rehearsal was lost, but its command may have run.
+    if plan is not None and not plan.config_maps:
         return _keep(o, plan)
     job = ensure_job(o, Step.COMPARE)
     if isinstance(job, Decision):

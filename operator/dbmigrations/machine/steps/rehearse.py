@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dbmigrations.api.clock import from_text
-from dbmigrations.api.run import Step
+from dbmigrations.api.run import Failure, Step
 from dbmigrations.machine.attempts import Lost, ensure_job, next_attempt, overdue, stuck, without_pod
 from dbmigrations.machine.decision import LOOK_AGAIN, Decision, Draft, draft
 from dbmigrations.machine.ending import fail
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 """A Pod that was lost costs nobody anything but time."""
+KILLED = {137, 143}
+"""Exit codes of a process that SIGKILL or SIGTERM ended."""
 RETRY = "Correct it, then set a new spec.retryToken."
 
 
@@ -73,16 +75,18 @@ def _no_image(o: Observed) -> str:
 def _ended(o: Observed, pod: PodSeen) -> Decision:
     load, main = pod.container(LOAD), pod.container(MAIN)
     if too_large := _too_large(pod):
-        return fail(o, "RehearsalTooLarge", *too_large)
+        return _stopped(o, "RehearsalTooLarge", *too_large)
     if load.exit_code:
         return _not_loaded(o, parse_result(load.result), pod)
     if main.start_failed:
         message = f"the command {o.spec.migration['command']} could not be started: {main.message}"
         return fail(o, "CommandNotFound", message, f"Correct migration.command or the image. {RETRY}")
     told = parse_result(pod.container(REPORT).result)
+    if pod.reason == "DeadlineExceeded" and (told is None or told.ok):
+        return _stopped(o, "RehearsalTimeout", "the rehearsal did not end within the time that its Pod has", RETRY)
+    if main.exit_code in KILLED and (pod.terminating or pod.reason):
+        return _again(o, f"its Pod {pod.name} was ended from outside ({pod.reason or 'deleted'})")
     if told is None or main.exit_code is None or main.untold:
-        if pod.reason == "DeadlineExceeded":
-            return fail(o, "RehearsalTimeout", "the rehearsal did not end within the time that its Pod has", RETRY)
         return _again(o, f"its Pod {pod.name} ended without a readable report ({pod.reason or 'no reason given'})")
     failure = why_failed(o, told, main, pod.name)
     begun = draft(o).run(plan=plan_of(o, told, pod.name), failure=failure)
@@ -110,4 +114,10 @@ def _not_loaded(o: Observed, result: Result | None, pod: PodSeen) -> Decision:
 def _again(o: Observed, why: str) -> Decision:
     if o.run.attempts[Step.REHEARSE].number < ATTEMPTS:
         return next_attempt(o, Step.REHEARSE)
-    return fail(o, "RehearsalLost", f"{ATTEMPTS} rehearsals were lost; the last one: {why}", RETRY)
+    return _stopped(o, "RehearsalLost", f"{ATTEMPTS} rehearsals were lost; the last one: {why}", RETRY)
+
+
+def _stopped(o: Observed, reason: str, message: str, hint: str) -> Decision:
+    """Give up, but look at the real database first: the command may have run, and nobody reported what it did."""
+    begun = draft(o).run(failure=Failure(Step.REHEARSE, reason, message, hint))
+    return begun.goto(Step.COMPARE).wait(0.0)
