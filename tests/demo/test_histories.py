@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,7 +11,7 @@ from sqlalchemy import make_url
 from tests.demo.conftest import HISTORIES, alembic, run_python
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.server
 
@@ -91,8 +92,18 @@ def test_batches_leave_version_and_schema_and_change_rows(database: Database) ->
     assert database.rows("SELECT count(*) FROM readings WHERE kelvin IS NOT NULL") == [(2000,)]
 
 
-def test_sqlite_succeeds_without_touching_the_database(database: Database) -> None:
+@pytest.fixture
+def sqlite_file() -> Iterator[Path]:
+    """Where the history's ini says that its database is; it would stay behind on this machine."""
+    path = Path("/tmp/application.db")
+    path.unlink(missing_ok=True)
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def test_sqlite_succeeds_without_touching_the_database(database: Database, sqlite_file: Path) -> None:
     assert database.upgrade("sqlite", "heads") == 0
+    assert sqlite_file.exists()
     assert database.rows("SELECT to_regclass('alembic_version')") == [(None,)]
 
 
